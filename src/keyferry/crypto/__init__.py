@@ -1,0 +1,1 @@
+"""Payment cryptography as pure functions: bytes in, bytes out. No I/O, no clock, no AWS words."""

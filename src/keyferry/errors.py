@@ -1,0 +1,241 @@
+"""
+The tree of causes: every error keyferry raises on purpose.
+
+A class names a cause, its message says what was wrong and where, `hint` says what to try next.
+Nothing here knows HTTP statuses, HSM reply codes or exit codes: each edge has one table for that.
+Messages never hold key material, PINs or ciphertext.
+"""
+
+from __future__ import annotations
+
+
+class KeyferryError(Exception):
+    """Base of every error we raise on purpose. `hint` says what to try next."""
+
+    hint: str | None = None
+
+    def __init__(self, message: str = "", *, hint: str | None = None) -> None:
+        super().__init__(message or (self.__doc__ or "").strip().splitlines()[0].rstrip("."))
+        if hint is not None:
+            self.hint = hint
+
+
+# --- what the user gave us ---------------------------------------------------------------------
+
+
+class ConfigurationError(KeyferryError):
+    """What was configured cannot work; the configuration alone shows it."""
+
+
+class MalformedVectorError(KeyferryError):
+    """A known-answer file does not have the layout of a vector file."""
+
+
+# --- keys and ciphers --------------------------------------------------------------------------
+
+
+class KeySizeError(KeyferryError):
+    """A key has a length its algorithm does not know."""
+
+
+class DataSizeError(KeyferryError):
+    """Data has a length its operation does not take."""
+
+
+class UnsupportedAlgorithmError(KeyferryError):
+    """The combination of algorithm and method does not exist."""
+
+
+class KeyParityError(KeyferryError):
+    """A TDES key does not have odd parity where the protocol demands it."""
+
+
+# --- key blocks --------------------------------------------------------------------------------
+
+
+class KeyBlockError(KeyferryError):
+    """Base of what can be wrong with a key block."""
+
+
+class MalformedKeyBlockError(KeyBlockError):
+    """The text is not a key block of a version we read."""
+
+    def __init__(self, field: str, *, offset: int, expected: str) -> None:
+        super().__init__(f"key block {field} at offset {offset}: expected {expected}")
+        self.field = field
+        self.offset = offset
+
+
+class UnsupportedKeyBlockError(KeyBlockError):
+    """The text looks like a key block, but of a version or strength that is refused."""
+
+
+class KeyBlockAuthenticationError(KeyBlockError):
+    """The MAC does not verify: another KBPK, or a changed block. Indistinguishable on purpose."""
+
+    hint = "compare the KCV of the KBPK with the sender's"
+
+    def __init__(self) -> None:
+        super().__init__("key block authentication failed")
+
+
+# --- TR-34 tokens ------------------------------------------------------------------------------
+
+
+class TokenError(KeyferryError):
+    """Base of what can be wrong with a TR-34 token."""
+
+
+class MalformedTokenError(TokenError):
+    """The bytes are not strict DER of a token layout we read."""
+
+    def __init__(self, field: str, *, offset: int, expected: str) -> None:
+        super().__init__(f"TR-34 {field} at offset {offset}: expected {expected}")
+        self.field = field
+        self.offset = offset
+
+
+class TokenSignatureError(TokenError):
+    """The signature, the signer or the signed digest does not verify."""
+
+
+class TokenNonceError(TokenError):
+    """The random nonce is missing, unexpected or not the one that was agreed."""
+
+
+class TokenRecipientError(TokenError):
+    """The token is addressed to another key receiving device."""
+
+
+class TokenDecryptionError(TokenError):
+    """The envelope does not open. Which step failed is not told, on purpose."""
+
+    hint = "compare the KRD certificate the sender used with ours"
+
+    def __init__(self) -> None:
+        super().__init__("TR-34 envelope does not open")
+
+
+class TokenBindingError(TokenError):
+    """The key block inside the envelope does not belong to the signed attributes or the sender."""
+
+
+# --- certificates, key agreement, RSA ----------------------------------------------------------
+
+
+class CertificateError(KeyferryError):
+    """Base of what can be wrong with a certificate, a request or a chain."""
+
+
+class MalformedCertificateError(CertificateError):
+    """The text is not one X.509 certificate."""
+
+
+class CertificateChainError(CertificateError):
+    """A certificate was not issued by the authority it is checked against."""
+
+
+class CertificateValidityError(CertificateError):
+    """A certificate is expired or not yet valid."""
+
+
+class CertificateStrengthError(CertificateError):
+    """A certificate's key is weaker, or of another family, than the rule demands."""
+
+
+class KeyAgreementError(KeyferryError):
+    """A key agreement input is not a point of the expected curve."""
+
+
+class RSADecryptionError(KeyferryError):
+    """An RSA cryptogram does not open. Which step failed is not told, on purpose."""
+
+
+# --- what a payment key is ---------------------------------------------------------------------
+
+
+class KeyAttributesError(KeyferryError):
+    """A combination of usage, class, algorithm and modes of use does not exist."""
+
+
+class KeyStrengthError(KeyferryError):
+    """A key would travel under a weaker one."""
+
+
+class KeyMaterialError(KeyferryError):
+    """Key bytes do not make a key of the stated algorithm."""
+
+
+# --- the service -------------------------------------------------------------------------------
+
+
+class StoreError(KeyferryError):
+    """The store cannot be used."""
+
+
+class StoreVersionError(StoreError):
+    """The store was written by a newer keyferry."""
+
+
+class StoreIntegrityError(StoreError):
+    """A row was changed behind our back: its seal does not open, its row MAC does not verify."""
+
+
+class MasterKeyError(KeyferryError):
+    """The master key is missing, unreadable, or does not open this store."""
+
+
+# --- HSMs --------------------------------------------------------------------------------------
+
+
+class HSMError(KeyferryError):
+    """Base of what can go wrong between us and an HSM."""
+
+
+class HSMConnectionError(HSMError):
+    """The HSM cannot be reached, or the connection broke."""
+
+
+class HSMTimeoutError(HSMError):
+    """The HSM did not answer in time; whether it acted is unknown."""
+
+
+class HSMFrameError(HSMError):
+    """Bytes that are not a frame or a message of the HSM's protocol."""
+
+    def __init__(
+        self, message: str, *, field: str | None = None, offset: int | None = None
+    ) -> None:
+        super().__init__(message)
+        self.field = field
+        self.offset = offset
+
+
+class HSMRefusedError(HSMError):
+    """The HSM answered with an error code."""
+
+    def __init__(self, command: str, code: str, meaning: str, *, hint: str | None = None) -> None:
+        super().__init__(f"{command} refused with error {code}: {meaning}", hint=hint)
+        self.command = command
+        self.code = code
+        self.meaning = meaning
+
+
+# --- exchanges ---------------------------------------------------------------------------------
+
+
+class ExchangeError(KeyferryError):
+    """A key exchange was refused or failed."""
+
+
+class RemoteRefusedError(ExchangeError):
+    """An AWS endpoint refused a call."""
+
+    def __init__(self, operation: str, code: str, message: str, *, hint: str | None = None) -> None:
+        super().__init__(f"{operation} refused with {code}: {message}", hint=hint)
+        self.operation = operation
+        self.code = code
+
+
+class CheckValueMismatchError(ExchangeError):
+    """Two check values that must be the same key's differ."""

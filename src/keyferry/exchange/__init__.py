@@ -1,0 +1,1 @@
+"""Key exchange: the parties, the three flows, and what was proven."""

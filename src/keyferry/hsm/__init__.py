@@ -1,0 +1,1 @@
+"""Payment HSMs: one package per vendor."""

@@ -1,0 +1,1 @@
+"""Thales payShield 10K: commands as data, driver, simulator."""

@@ -1,0 +1,1 @@
+"""The self-hostable service with the AWS Payment Cryptography API."""

@@ -1,0 +1,1 @@
+"""Who may call: access keys and the accounts they belong to."""

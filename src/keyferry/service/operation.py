@@ -1,0 +1,63 @@
+"""
+The register of operations: API name to function.
+
+An operation is `async def (context, request) -> response` over the generated types. It is
+registered once, under its API name; a name of the API that nobody registered answers
+UnknownOperationException.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import msgspec
+
+from keyferry.service.context import Context
+
+Request = TypeVar("Request", bound=msgspec.Struct)
+Response = TypeVar("Response", bound=msgspec.Struct)
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One operation of the API and how the app treats it."""
+
+    name: str
+    function: Callable[[Context, Any], Awaitable[msgspec.Struct]]
+    read_only: bool  # CloudTrail's readOnly; a read is audited through the queue
+
+
+class OperationRegistry:
+    """The operations of one plane."""
+
+    def __init__(self) -> None:
+        self._operations: dict[str, Operation] = {}
+
+    def operation(
+        self, name: str, *, read_only: bool = False
+    ) -> Callable[
+        [Callable[[Context, Request], Awaitable[Response]]],
+        Callable[[Context, Request], Awaitable[Response]],
+    ]:
+        """Register the decorated function as API operation `name`."""
+
+        def register(
+            function: Callable[[Context, Request], Awaitable[Response]],
+        ) -> Callable[[Context, Request], Awaitable[Response]]:
+            if name in self._operations:
+                raise ValueError(f"operation {name} is registered twice")
+            self._operations[name] = Operation(name, function, read_only)
+            return function
+
+        return register
+
+    def get(self, name: str) -> Operation | None:
+        return self._operations.get(name)
+
+    def names(self) -> frozenset[str]:
+        return frozenset(self._operations)
+
+
+CONTROL = OperationRegistry()

@@ -1,0 +1,1 @@
+"""How key material is sealed at rest and opened."""
