@@ -211,6 +211,14 @@ class HSMFrameError(HSMError):
         self.offset = offset
 
 
+class HSMValueError(HSMFrameError):
+    """A field has the right shape and a value its command does not know."""
+
+    def __init__(self, message: str, *, field: str, offset: int, reply: str) -> None:
+        super().__init__(message, field=field, offset=offset)
+        self.reply = reply  # the error code the HSM's manual gives for such a value
+
+
 class HSMRefusedError(HSMError):
     """The HSM answered with an error code."""
 
