@@ -151,6 +151,47 @@ class RSADecryptionError(KeyferryError):
     """An RSA cryptogram does not open. Which step failed is not told, on purpose."""
 
 
+# --- payment data: PANs, PINs, card values, MACs -----------------------------------------------
+
+
+class PaymentDataError(KeyferryError):
+    """A PAN, a PIN or another input of a payment algorithm does not have its form."""
+
+    def __init__(self, field: str, *, expected: str) -> None:
+        # The value stays out of the message: it may be a PAN or a PIN.
+        super().__init__(f"{field}: expected {expected}")
+        self.field = field
+
+
+class PINBlockError(KeyferryError):
+    """A PIN block does not open. Which check failed is not told, on purpose."""
+
+    hint = "compare the PIN key, the block format and the PAN with the sender's"
+
+    def __init__(self) -> None:
+        super().__init__("PIN block is not valid")
+
+
+class VerificationError(KeyferryError):
+    """Base of the refusals of a verification: the input is well formed, and it is not the one."""
+
+
+class CardDataVerificationError(VerificationError):
+    """The card verification value is not the one of this card."""
+
+
+class PINVerificationError(VerificationError):
+    """The PIN is not the one of this card."""
+
+
+class MACVerificationError(VerificationError):
+    """The MAC is not the one of this message."""
+
+
+class CryptogramVerificationError(VerificationError):
+    """The application cryptogram is not the one of this transaction."""
+
+
 # --- what a payment key is ---------------------------------------------------------------------
 
 
