@@ -1,0 +1,69 @@
+"""
+What one SQL implementation needs of a database engine.
+
+The statements live in `sql.py` and are the same everywhere; an engine opens connections, begins
+and ends transactions, and spells what SQL leaves open (placeholders, a few column types).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+Value = str | int | bytes | None
+Row = tuple[Any, ...]  # what a database returns; `rows.py` gives it types again
+
+
+class Engine(Protocol):
+    """
+    One database. Every failure of it is raised as StoreError, without the values involved.
+
+    `fetch` may be called on any thread and sees the last committed state. All other methods
+    belong to the one thread that commits.
+    """
+
+    @property
+    def column_types(self) -> Mapping[str, str]:
+        """What {{position}}, {{bytes}} and {{text}} of a migration mean here."""
+        ...
+
+    def fetch(self, statement: str, parameters: Sequence[Value] = ()) -> list[Row]: ...
+
+    def begin(self) -> None:
+        """Start a transaction that may write; waits for a writer of another process."""
+        ...
+
+    def fetch_in_transaction(
+        self, statement: str, parameters: Sequence[Value] = ()
+    ) -> list[Row]: ...
+
+    def execute(self, statement: str, parameters: Sequence[Value] = ()) -> int:
+        """Run a statement within the transaction and return how many rows it changed."""
+        ...
+
+    def savepoint(self) -> None: ...
+
+    def release(self) -> None:
+        """Keep what was done since the savepoint."""
+        ...
+
+    def undo(self) -> None:
+        """Undo what was done since the savepoint."""
+        ...
+
+    def commit(self) -> None:
+        """
+        Return when the transaction is on disk.
+
+        Raises StoreError if it is not, also when the engine itself gave the transaction up before
+        (a full disk, say).
+        """
+        ...
+
+    def rollback(self) -> None: ...
+
+    def erase_traces(self) -> bool:
+        """Remove old versions of rows the engine keeps for itself; False if it must wait."""
+        ...
+
+    def close(self) -> None: ...

@@ -1,0 +1,1 @@
+"""The tables, in numbered steps. A step that was released is never edited."""

@@ -1,0 +1,135 @@
+"""Changing, within one change of the group commit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from keyferry.service.errors import ConflictError
+from keyferry.service.store import rows, sql
+from keyferry.service.store.engine import Engine, Row, Value
+from keyferry.service.store.records import (
+    AliasRecord,
+    AuditRecord,
+    AuthorityRecord,
+    IssuedCertificateRecord,
+    KeyRecord,
+    KeyState,
+    TokenRecord,
+)
+from keyferry.service.store.row_mac import RowMAC
+from keyferry.service.store.view import SQLView
+
+
+class SQLTransaction(SQLView):
+    """
+    The changes of Transaction. `erased` tells the store that something was destroyed, and that
+    the engine's own copies of it must go once the transaction is on disk.
+    """
+
+    def __init__(self, engine: Engine, row_mac: RowMAC) -> None:
+        super().__init__(row_mac)
+        self._engine = engine
+        self.erased = False
+
+    def _fetch(self, statement: str, parameters: Sequence[Value]) -> list[Row]:
+        return self._engine.fetch_in_transaction(statement, parameters)
+
+    def _write(self, statement: str, table: sql.Table, values: tuple[Value, ...]) -> int:
+        return self._engine.execute(statement, (*values, self._row_mac.mac(table.name, values)))
+
+    def insert_key(self, key: KeyRecord, tags: Sequence[tuple[str, str]] = ()) -> None:
+        values = rows.immutable_key_values(key) + rows.mutable_key_values(key)
+        if not self._write(_INSERT_KEY, sql.KEYS, values):
+            raise ConflictError(f"key {key.key_id} exists already")
+        if tags:
+            self.put_tags(key.account, key.key_id, tags)
+
+    def update_key(self, key: KeyRecord, *, replacing: int) -> None:
+        current = self.key(key.account, key.key_id)
+        if current is None or current.revision != replacing:
+            raise ConflictError(f"key {key.key_id} was changed by another request")
+        immutable = rows.immutable_key_values(key)
+        if key.revision != replacing + 1 or immutable != rows.immutable_key_values(current):
+            # The caller built a record no operation may write; the row must not take it.
+            raise ValueError(f"key {key.key_id}: not the next revision of what is stored")
+        mutable = rows.mutable_key_values(key)
+        row_mac = self._row_mac.mac(sql.KEYS.name, immutable + mutable)
+        changed = self._engine.execute(
+            sql.UPDATE_KEY, (*mutable, row_mac, key.account, key.key_id, replacing)
+        )
+        if not changed:
+            raise ConflictError(f"key {key.key_id} was changed by another request")
+
+    def destroy_key(self, key: KeyRecord, *, replacing: int) -> None:
+        if key.state is not KeyState.DELETE_COMPLETE or key.sealed is not None:
+            raise ValueError(f"key {key.key_id}: a tombstone is DELETE_COMPLETE and holds no seal")
+        self.update_key(key, replacing=replacing)
+        self._engine.execute(sql.DELETE_TAGS_OF_KEY, (key.account, key.key_id))
+        self._engine.execute(sql.DELETE_ISSUED_CERTIFICATE, (key.account, key.key_id))
+        while attached := self.aliases(key.account, key_id=key.key_id, limit=1000):
+            for alias in attached:
+                detached = AliasRecord(
+                    account=alias.account,
+                    name=alias.name,
+                    key_id=None,
+                    revision=alias.revision + 1,
+                )
+                self.update_alias(detached, replacing=alias.revision)
+        self.erased = True
+
+    def insert_alias(self, alias: AliasRecord) -> None:
+        if not self._write(_INSERT_ALIAS, sql.ALIASES, rows.alias_values(alias)):
+            raise ConflictError(f"{alias.name} exists already")
+
+    def update_alias(self, alias: AliasRecord, *, replacing: int) -> None:
+        if alias.revision != replacing + 1:
+            raise ValueError(f"{alias.name}: not the next revision of what is stored")
+        row_mac = self._row_mac.mac(sql.ALIASES.name, rows.alias_values(alias))
+        changed = self._engine.execute(
+            sql.UPDATE_ALIAS,
+            (alias.key_id, alias.revision, row_mac, alias.account, alias.name, replacing),
+        )
+        if not changed:
+            raise ConflictError(f"{alias.name} was changed by another request")
+
+    def delete_alias(self, account: str, name: str) -> None:
+        self._engine.execute(sql.DELETE_ALIAS, (account, name))
+
+    def put_tags(self, account: str, key_id: str, tags: Sequence[tuple[str, str]]) -> None:
+        for tag_key, tag_value in tags:
+            self._write(_UPSERT_TAG, sql.TAGS, (account, key_id, tag_key, tag_value))
+
+    def remove_tags(self, account: str, key_id: str, tag_keys: Sequence[str]) -> None:
+        for tag_key in tag_keys:
+            self._engine.execute(sql.DELETE_TAG, (account, key_id, tag_key))
+
+    def insert_token(self, token: TokenRecord) -> None:
+        if not self._write(_INSERT_TOKEN, sql.TOKENS, rows.token_values(token)):
+            raise ConflictError(f"token {token.token} exists already")
+
+    def delete_expired_tokens(self, now: datetime) -> int:
+        deleted = self._engine.execute(sql.DELETE_EXPIRED_TOKENS, (rows.to_microseconds(now),))
+        self.erased = self.erased or deleted > 0
+        return deleted
+
+    def insert_authority(self, authority: AuthorityRecord) -> None:
+        values = rows.authority_values(authority)
+        if not self._write(_INSERT_AUTHORITY, sql.AUTHORITIES, values):
+            raise ConflictError(f"the {authority.family.value} authority exists already")
+
+    def put_issued_certificate(self, issued: IssuedCertificateRecord) -> None:
+        values = rows.issued_certificate_values(issued)
+        self._write(_UPSERT_ISSUED_CERTIFICATE, sql.ISSUED_CERTIFICATES, values)
+
+    def append_audit(self, record: AuditRecord) -> None:
+        self._engine.execute(sql.INSERT_AUDIT_EVENT, rows.audit_values(record))
+
+
+# Built once: the engine keeps prepared statements by their text.
+_INSERT_KEY = sql.KEYS.insert
+_INSERT_ALIAS = sql.ALIASES.insert
+_UPSERT_TAG = sql.TAGS.upsert
+_INSERT_TOKEN = sql.TOKENS.insert
+_INSERT_AUTHORITY = sql.AUTHORITIES.insert
+_UPSERT_ISSUED_CERTIFICATE = sql.ISSUED_CERTIFICATES.upsert
