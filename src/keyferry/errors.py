@@ -143,6 +143,16 @@ class CertificateStrengthError(CertificateError):
     """A certificate's key is weaker, or of another family, than the rule demands."""
 
 
+class CertificateUsageError(CertificateError):
+    """A certificate's keyUsage does not allow what its key is to do."""
+
+
+class CertificateKeyError(CertificateError):
+    """A certificate does not belong to the private key it is used with."""
+
+    hint = "give the certificate that was issued for this key pair"
+
+
 class KeyAgreementError(KeyferryError):
     """A key agreement input is not a point of the expected curve."""
 
