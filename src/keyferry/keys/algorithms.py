@@ -98,12 +98,12 @@ class KeyAlgorithm(StrEnum):
     def block_algorithm(self) -> Algorithm:
         """The algorithm field of a key block header (X9.143-2021, 6.3.2, table 3)."""
         if self.is_tdes:
-            return Algorithm("T")
+            return Algorithm.TDES
         if self.is_aes:
-            return Algorithm("A")
+            return Algorithm.AES
         if self.is_hmac:
-            return Algorithm("H")
-        return Algorithm("R") if self.is_rsa else Algorithm("E")
+            return Algorithm.HMAC
+        return Algorithm.RSA if self.is_rsa else Algorithm.ELLIPTIC_CURVE
 
     @classmethod
     def tdes_of(cls, size_bytes: int) -> KeyAlgorithm | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Callable
 
@@ -71,5 +72,5 @@ def check_material(algorithm: KeyAlgorithm, material: bytes) -> None:
         raise KeyMaterialError(f"{algorithm} key of {len(material)} bytes: expected {size}")
     if algorithm.is_tdes:
         parts = tdes_parts(material)
-        if any(left == right for left, right in zip(parts, parts[1:], strict=False)):
+        if any(left == right for left, right in itertools.pairwise(parts)):
             raise KeyMaterialError(f"degenerate {algorithm} key: two parts are the same DES key")
