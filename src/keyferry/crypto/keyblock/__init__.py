@@ -4,6 +4,7 @@ from keyferry.crypto.keyblock.fields import Algorithm, BlockVersion, Exportabili
 from keyferry.crypto.keyblock.header import KeyBlockHeader
 from keyferry.crypto.keyblock.kbpk import KBPK, UnwrappedKey
 from keyferry.crypto.keyblock.optional_blocks import OptionalBlock
+from keyferry.crypto.keyblock.thales import ThalesHeader, ThalesVersion
 
 __all__ = [
     "KBPK",
@@ -13,5 +14,7 @@ __all__ = [
     "KeyBlockHeader",
     "ModeOfUse",
     "OptionalBlock",
+    "ThalesHeader",
+    "ThalesVersion",
     "UnwrappedKey",
 ]
