@@ -61,3 +61,4 @@ class OperationRegistry:
 
 
 CONTROL = OperationRegistry()
+ADMIN = OperationRegistry()  # X-Amz-Target: KeyferryAdmin.<Operation>, not part of the AWS API

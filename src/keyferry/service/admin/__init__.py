@@ -1,0 +1,1 @@
+"""What an administrator asks over `X-Amz-Target: KeyferryAdmin.*`; not part of the AWS API."""

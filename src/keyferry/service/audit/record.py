@@ -1,0 +1,180 @@
+"""
+One event of the trail, as CloudTrail writes them: version 1.11, category Management.
+
+The body is JSON. `requestParameters` and `responseElements` are made by `elements.py`; a read has
+no response elements, a failure has `errorCode` and `errorMessage` instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from keyferry.service.audit.elements import shown_elements
+from keyferry.service.authz.principal import Principal
+from keyferry.service.store.records import AuditRecord
+
+EVENT_VERSION = "1.11"
+SERVICE = "payment-cryptography.amazonaws.com"
+# Words that come from the caller are cut, so that a record stays small whatever was sent.
+MAX_TEXT_CHARACTERS = 1024
+MAX_ELEMENTS_BYTES = 100_000
+
+_encode = msgspec.json.Encoder().encode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Where a call came from, as the connection and the headers tell it."""
+
+    source_ip: str
+    user_agent: str = ""
+    host: str | None = None  # the Host header
+    tls_version: str | None = None  # TLSv1.3; None over plain HTTP
+    cipher_suite: str | None = None
+
+
+def api_call(
+    *,
+    operation: str,
+    read_only: bool,
+    request: msgspec.Struct | Mapping[str, Any] | None,
+    response: msgspec.Struct | None,
+    error: tuple[str, str] | None,
+    region: str,
+    principal: Principal,
+    caller: Caller,
+    request_id: str,
+    event_id: str,
+    now: datetime,
+) -> AuditRecord:
+    """
+    The record of one API call of the control plane.
+
+    Args:
+        operation: API name, `CreateKey`.
+        read_only: then there are no response elements.
+        request: as decoded; the plain JSON object if it was refused before that; None if it was
+            not even that.
+        response: None if the call was refused.
+        error: the AWS error code and the message the caller got, or None.
+        request_id: the one the caller got; event_id: unique, a UUID.
+        now: the call's one clock reading.
+    """
+    document: dict[str, Any] = {
+        "eventVersion": EVENT_VERSION,
+        "userIdentity": _identity(principal),
+        "eventTime": _event_time(now),
+        "eventSource": SERVICE,
+        "eventName": operation,
+        "awsRegion": region,
+        "sourceIPAddress": caller.source_ip,
+        "userAgent": caller.user_agent[:MAX_TEXT_CHARACTERS],
+    }
+    if error is not None:
+        document["errorCode"] = error[0]
+        document["errorMessage"] = error[1][:MAX_TEXT_CHARACTERS]
+    document["requestParameters"] = (
+        None if request is None else _bounded(shown_elements(request, f"{operation}Input"))
+    )
+    document["responseElements"] = (
+        None
+        if response is None or read_only or error is not None
+        else _bounded(shown_elements(response, f"{operation}Output"))
+    )
+    document |= {
+        "requestID": request_id,
+        "eventID": event_id,
+        "readOnly": read_only,
+        "eventType": "AwsApiCall",
+        "managementEvent": True,
+        "recipientAccountId": principal.account,
+        "eventCategory": "Management",
+    }
+    tls = {
+        "tlsVersion": caller.tls_version,
+        "cipherSuite": caller.cipher_suite,
+        "clientProvidedHostHeader": caller.host and caller.host[:MAX_TEXT_CHARACTERS],
+    }
+    if known := {name: value for name, value in tls.items() if value is not None}:
+        document["tlsDetails"] = known
+    return AuditRecord(
+        event_id=event_id,
+        account=principal.account,
+        event_time=now,
+        event_name=operation,
+        body=_encode(document),
+    )
+
+
+def service_event(
+    *,
+    event_name: str,
+    details: Mapping[str, Any],
+    account: str,
+    region: str,
+    event_id: str,
+    now: datetime,
+) -> AuditRecord:
+    """
+    The record of something the service did by itself: the destruction of a key whose waiting
+    period is over (`DeleteKey` with `keyArn`), for one.
+    """
+    document = {
+        "eventVersion": EVENT_VERSION,
+        "userIdentity": {"accountId": account, "invokedBy": SERVICE},
+        "eventTime": _event_time(now),
+        "eventSource": SERVICE,
+        "eventName": event_name,
+        "awsRegion": region,
+        "sourceIPAddress": SERVICE,
+        "userAgent": SERVICE,
+        "requestParameters": None,
+        "responseElements": None,
+        "eventID": event_id,
+        "readOnly": False,
+        "eventType": "AwsServiceEvent",
+        "managementEvent": True,
+        "recipientAccountId": account,
+        "serviceEventDetails": dict(details),
+        "eventCategory": "Management",
+    }
+    return AuditRecord(
+        event_id=event_id,
+        account=account,
+        event_time=now,
+        event_name=event_name,
+        body=_encode(document),
+    )
+
+
+def _identity(principal: Principal) -> dict[str, Any]:
+    # principalId is an id of IAM's own; the name is the nearest we have to it.
+    resource = principal.arn.rpartition(":")[2]
+    kind = {"root": "Root", "role": "Role", "assumed-role": "AssumedRole"}
+    return {
+        "type": kind.get(resource.partition("/")[0], "IAMUser"),
+        "principalId": principal.name,
+        "arn": principal.arn,
+        "accountId": principal.account,
+        "accessKeyId": principal.access_key_id,
+        "userName": principal.name,
+    }
+
+
+def _event_time(now: datetime) -> str:
+    return now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _bounded(elements: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Elements too large for a record are left out, and the record says so."""
+    if elements is None:
+        return None
+    size = len(_encode(elements))
+    if size <= MAX_ELEMENTS_BYTES:
+        return elements
+    return {"omitted": True, "originalSize": size, "reason": "too large for a record"}
