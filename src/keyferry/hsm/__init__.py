@@ -1,1 +1,1 @@
-"""Payment HSMs: one package per vendor."""
+"""Payment HSMs: one package per vendor, over field tables that encode and decode."""

@@ -1,0 +1,27 @@
+"""PINs under the LMK: JA generate. Source: reference 3.1."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from keyferry.hsm.commands import Command, Evidence
+from keyferry.hsm.fields import REST, Group, Run, Text, digits
+from keyferry.hsm.payshield.commands import tails
+
+JA: Final = Command(
+    code="JA",
+    response_code="JB",
+    name="generate random PIN",
+    request=(
+        # Twelve digits of the account, with or without a PIN length of two digits behind them; or
+        # a whole account number, when the PIN length follows after `;` (AES LMK).
+        Run("account", high=19, low=12),
+        Group(b";", "PIN length group", (digits("pin_length", 2),)),
+        tails.LMK,
+    ),
+    response=(Text("pin", REST),),
+    source="reference 3.1; PUGD0537-004 JA",
+    evidence=(Evidence.CAPTURE, Evidence.CLIENT),
+)
+
+COMMANDS: Final = (JA,)
