@@ -78,6 +78,10 @@ class StoreView(Protocol):
         """Audit records in order of writing, each with its position."""
         ...
 
+    def newest_audit_events(self, account: str, *, limit: int) -> list[tuple[int, AuditRecord]]:
+        """The last `limit` audit records, oldest first."""
+        ...
+
 
 class Transaction(StoreView, Protocol):
     """Reading and changing within one change; reads see what the change has done so far."""

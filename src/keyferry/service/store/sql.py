@@ -159,10 +159,12 @@ SELECT_ISSUED_CERTIFICATE = f"{ISSUED_CERTIFICATES.select} WHERE account = ? AND
 DELETE_ISSUED_CERTIFICATE = "DELETE FROM issued_certificates WHERE account = ? AND key_id = ?"
 
 # --- the trail ---------------------------------------------------------------------------------
-SELECT_AUDIT_EVENTS = (
+_SELECT_AUDIT = (
     "SELECT position, event_id, account, event_time, event_name, body FROM audit_events "
-    "WHERE account = ? AND position > ? ORDER BY position LIMIT ?"
+    "WHERE account = ?"
 )
+SELECT_AUDIT_EVENTS = f"{_SELECT_AUDIT} AND position > ? ORDER BY position LIMIT ?"
+SELECT_NEWEST_AUDIT_EVENTS = f"{_SELECT_AUDIT} ORDER BY position DESC LIMIT ?"
 INSERT_AUDIT_EVENT = (
     "INSERT INTO audit_events (event_id, account, event_time, event_name, body) "
     "VALUES (?, ?, ?, ?, ?)"

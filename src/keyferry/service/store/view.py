@@ -119,3 +119,7 @@ class SQLView:
     ) -> list[tuple[int, AuditRecord]]:
         found = self._fetch(sql.SELECT_AUDIT_EVENTS, (account, after, limit))
         return [(row[0], rows.audit_from_row(row[1:])) for row in found]
+
+    def newest_audit_events(self, account: str, *, limit: int) -> list[tuple[int, AuditRecord]]:
+        found = self._fetch(sql.SELECT_NEWEST_AUDIT_EVENTS, (account, limit))
+        return [(row[0], rows.audit_from_row(row[1:])) for row in reversed(found)]
