@@ -1,0 +1,1 @@
+"""The three flows between two parties. They know the protocols, not the vendors."""

@@ -1,0 +1,51 @@
+"""TR-34: one key under the receiver's RSA key, signed by the sender (X9 TR 34, two-pass)."""
+
+from __future__ import annotations
+
+from keyferry.crypto.keyblock import KeyBlockHeader
+from keyferry.crypto.tr34 import parse_token
+from keyferry.errors import ConfigurationError
+from keyferry.exchange.flows.sender_key import find_sender_key
+from keyferry.exchange.flows.travelled import Travelled
+from keyferry.exchange.parties.interface import KeyDistributionHost, KeyReceivingDevice
+from keyferry.exchange.plan import Plan
+from keyferry.exchange.steps import Steps
+from keyferry.keys import WrappingMethod, check_strength
+
+
+async def run_tr34(
+    plan: Plan, kdh: KeyDistributionHost, krd: KeyReceivingDevice, steps: Steps
+) -> Travelled:
+    """
+    Bring the key of `plan` from `kdh` to `krd` in a TR-34 token.
+
+    The key is found and its check value compared before anything is sent to the receiver.
+
+    Raises:
+        KeyStrengthError: the key does not travel by TR-34.
+        KeyferryError: what one of the parties refused; it has changed nothing it will not undo.
+    """
+    if plan.wrapping is None:
+        raise ConfigurationError("a TR-34 exchange needs an RSA algorithm")
+    key = await find_sender_key(plan, kdh, steps)
+    if key.algorithm is not None:
+        check_strength(key.algorithm, method=WrappingMethod.TR34, wrapping=plan.wrapping)
+
+    steps.begin(kdh.label, f"make a signing key ({plan.wrapping}) and its certificate")
+    own = await kdh.signing_credential(plan.wrapping)
+    steps.begin(krd.label, f"make a wrapping key ({plan.wrapping}) and its certificate")
+    receiver = await krd.receiving_credential(plan.wrapping)
+
+    steps.begin(kdh.label, "check and trust the receiver's certificate chain")
+    kdh_trust = await kdh.trust(receiver)
+    steps.begin(krd.label, "check and trust the sender's certificate chain")
+    krd_trust = await krd.trust(own)
+
+    steps.begin(kdh.label, "export the key as a TR-34 token (two-pass)")
+    token = await kdh.export_tr34(key, own=own, peer=receiver, trust=kdh_trust, nonce=plan.nonce)
+    header = KeyBlockHeader.parse(parse_token(token).header)
+    steps.begin(krd.label, "import the key from the token")
+    received = await krd.import_tr34(
+        token, own=receiver, peer=own, trust=krd_trust, nonce=plan.nonce
+    )
+    return Travelled(key=key, header=header, wrapped=token.hex().upper(), received=received)

@@ -1,0 +1,1 @@
+"""The parties of an exchange: who sends a key, who receives it."""

@@ -1,0 +1,412 @@
+"""AWS Payment Cryptography as a party, through its API: sender or receiver."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from cryptography import x509
+
+from keyferry.crypto.certificates import key_algorithm_name, load_certificate, verify_chain
+from keyferry.errors import (
+    CheckValueMismatchError,
+    ExchangeError,
+    KeyAttributesError,
+    KeyferryError,
+)
+from keyferry.exchange.authority import pem_base64
+from keyferry.exchange.aws import AWSClient
+from keyferry.exchange.modes import modes_for
+from keyferry.exchange.parties.interface import (
+    KEK,
+    Credential,
+    Derivation,
+    KeyRequest,
+    ReceivedKey,
+    TransportKey,
+    Trust,
+)
+from keyferry.exchange.result import same_check_value
+from keyferry.keys import KeyAlgorithm, KeyAttributes, KeyClass, KeyUsage, ModesOfUse
+
+DELETE_DAYS = 3  # the shortest waiting period the API allows
+CLOCK_TOLERANCE = timedelta(minutes=15)
+
+_MODE_MEMBERS = {
+    "Encrypt": "encrypt",
+    "Decrypt": "decrypt",
+    "Wrap": "wrap",
+    "Unwrap": "unwrap",
+    "Generate": "generate",
+    "Sign": "sign",
+    "Verify": "verify",
+    "DeriveKey": "derive_key",
+    "NoRestrictions": "no_restrictions",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Record:
+    """Notes the key of an answer in a list of what this run made."""
+
+    made: list[tuple[str, str]]
+    what: str
+
+    def __call__(self, answer: dict[str, Any]) -> None:
+        self.made.append((answer["Key"]["KeyArn"], self.what))
+
+
+class APCParty:
+    """One Region of one account."""
+
+    def __init__(self, client: AWSClient, *, label: str = "APC", keep_trust: bool = False) -> None:
+        self.label = label
+        self._client = client
+        self._keep_trust = keep_trust
+        # What this run made, in the order it was made: (ARN, what it is).
+        self._temporary: list[tuple[str, str]] = []
+        self._made: list[tuple[str, str]] = []
+
+    async def connect(self) -> str:
+        await self._client.read("list_keys", MaxResults=1)
+        return f"AWS Payment Cryptography in {self._client.region}"
+
+    # --- what a sender does ---------------------------------------------------------------------
+
+    async def transport_key(self, request: KeyRequest) -> TransportKey:
+        if request.generate:
+            assert request.algorithm is not None  # noqa: S101 (a plan never generates without one)
+            key = await self._create(
+                KeyAttributes(
+                    key_usage=request.usage,
+                    key_class=KeyClass.SYMMETRIC_KEY,
+                    key_algorithm=request.algorithm,
+                    modes_of_use=modes_for(request.usage),
+                ),
+                record=_Record(self._made, "the key generated for this exchange"),
+                Exportable=True,
+            )
+        else:
+            key = await self._get(request.transport_key)
+        attributes = _attributes(key)
+        shown = str(key.get("KeyCheckValue", ""))
+        if not request.generate:
+            _check_existing(key, attributes, request)
+        return TransportKey(
+            handle=key["KeyArn"],
+            usage=attributes.key_usage,
+            algorithm=attributes.key_algorithm,
+            check_value=shown,
+            generated=request.generate,
+        )
+
+    async def signing_credential(self, algorithm: KeyAlgorithm) -> Credential:
+        answer = await self._client.write(
+            "get_parameters_for_export",
+            KeyMaterialType="TR34_KEY_BLOCK",
+            SigningKeyAlgorithm=algorithm.value,
+        )
+        return Credential(
+            certificate=_certificate(answer["SigningKeyCertificate"]),
+            authorities=(_certificate(answer["SigningKeyCertificateChain"]),),
+            handle=answer["ExportToken"],
+        )
+
+    async def export_tr34(
+        self, key: TransportKey, *, own: Credential, peer: Credential, trust: Trust, nonce: bytes
+    ) -> bytes:
+        wrapped = await self._export(
+            key,
+            Tr34KeyBlock={
+                "CertificateAuthorityPublicKeyIdentifier": trust.handle,
+                "WrappingKeyCertificate": pem_base64(peer.certificate),
+                "ExportToken": own.handle,
+                "KeyBlockFormat": "X9_TR34_2012",
+                "RandomNonce": nonce.hex().upper(),
+            },
+        )
+        try:
+            return bytes.fromhex(wrapped)
+        except ValueError:
+            raise ExchangeError("ExportKey answered with a token that is not hex") from None
+
+    async def export_tr31(self, key: TransportKey, kek: KEK) -> str:
+        return await self._export(key, Tr31KeyBlock={"WrappingKeyIdentifier": kek.handle})
+
+    async def export_ecdh(
+        self,
+        key: TransportKey,
+        *,
+        own: Credential,
+        peer: Credential,
+        trust: Trust,
+        derivation: Derivation,
+    ) -> str:
+        return await self._export(
+            key, DiffieHellmanTr31KeyBlock=_agreement(own, peer, trust, derivation)
+        )
+
+    async def _export(self, key: TransportKey, **material: Mapping[str, Any]) -> str:
+        answer = await self._client.write(
+            "export_key", ExportKeyIdentifier=key.handle, KeyMaterial=material
+        )
+        wrapped = answer["WrappedKey"]
+        # The service says again which key it wrapped; a difference would be another key.
+        shown = str(wrapped.get("KeyCheckValue", ""))
+        if shown and not same_check_value(shown, key.check_value):
+            raise CheckValueMismatchError(
+                f"ExportKey wrapped a key with check value {shown}, not {key.check_value}"
+            )
+        return str(wrapped["KeyMaterial"])
+
+    # --- what a receiver does -------------------------------------------------------------------
+
+    async def receiving_credential(self, algorithm: KeyAlgorithm) -> Credential:
+        answer = await self._client.write(
+            "get_parameters_for_import",
+            KeyMaterialType="TR34_KEY_BLOCK",
+            WrappingKeyAlgorithm=algorithm.value,
+        )
+        return Credential(
+            certificate=_certificate(answer["WrappingKeyCertificate"]),
+            authorities=(_certificate(answer["WrappingKeyCertificateChain"]),),
+            handle=answer["ImportToken"],
+        )
+
+    async def import_tr34(
+        self, token: bytes, *, own: Credential, peer: Credential, trust: Trust, nonce: bytes
+    ) -> ReceivedKey:
+        return await self._import(
+            Tr34KeyBlock={
+                "CertificateAuthorityPublicKeyIdentifier": trust.handle,
+                "SigningKeyCertificate": pem_base64(peer.certificate),
+                "ImportToken": own.handle,
+                "WrappedKeyBlock": token.hex().upper(),
+                "KeyBlockFormat": "X9_TR34_2012",
+                "RandomNonce": nonce.hex().upper(),
+            }
+        )
+
+    async def import_tr31(self, block: str, kek: KEK) -> ReceivedKey:
+        return await self._import(
+            Tr31KeyBlock={"WrappingKeyIdentifier": kek.handle, "WrappedKeyBlock": block}
+        )
+
+    async def import_ecdh(
+        self,
+        block: str,
+        *,
+        own: Credential,
+        peer: Credential,
+        trust: Trust,
+        derivation: Derivation,
+    ) -> ReceivedKey:
+        return await self._import(
+            DiffieHellmanTr31KeyBlock={
+                **_agreement(own, peer, trust, derivation),
+                "WrappedKeyBlock": block,
+            }
+        )
+
+    async def _import(self, **material: Mapping[str, Any]) -> ReceivedKey:
+        record = _Record(self._made, "the imported key")
+        answer = await self._client.write("import_key", made=record, KeyMaterial=material)
+        arn = answer["Key"]["KeyArn"]
+        # Asked for again: what counts is what the service keeps, not what it answered.
+        key = await self._get(arn)
+        return ReceivedKey(
+            identifier=arn,
+            check_value=str(key.get("KeyCheckValue", "")),
+            check_value_method=str(key.get("KeyCheckValueAlgorithm", "")),
+            attributes=_attributes(key),
+            exportable=bool(key.get("Exportable")),
+        )
+
+    # --- what both do ---------------------------------------------------------------------------
+
+    async def agreement_credential(self, algorithm: KeyAlgorithm) -> Credential:
+        key = await self._create(
+            KeyAttributes(
+                key_usage=KeyUsage.TR31_K3_ASYMMETRIC_KEY_FOR_KEY_AGREEMENT,
+                key_class=KeyClass.ASYMMETRIC_KEY_PAIR,
+                key_algorithm=algorithm,
+                modes_of_use=ModesOfUse(derive_key=True),
+            ),
+            record=_Record(self._temporary, "the key pair of this agreement"),
+            Exportable=False,
+            DeriveKeyUsage=KeyUsage.TR31_K1_KEY_BLOCK_PROTECTION_KEY.value,
+        )
+        arn = key["KeyArn"]
+        answer = await self._client.read("get_public_key_certificate", KeyIdentifier=arn)
+        return Credential(
+            certificate=_certificate(answer["KeyCertificate"]),
+            authorities=(_certificate(answer["KeyCertificateChain"]),),
+            handle=arn,
+        )
+
+    async def trust(self, credential: Credential) -> Trust:
+        *_, root = credential.authorities
+        verify_chain(
+            credential.certificate, credential.authorities[:-1], root, now=datetime.now(UTC)
+        )
+        handle = ""
+        for certificate in reversed(credential.authorities):
+            member = {
+                "KeyAttributes": _api_attributes(
+                    KeyAttributes(
+                        key_usage=KeyUsage.TR31_S0_ASYMMETRIC_KEY_FOR_DIGITAL_SIGNATURE,
+                        key_class=KeyClass.PUBLIC_KEY,
+                        key_algorithm=_certificate_algorithm(certificate),
+                        modes_of_use=ModesOfUse(verify=True),
+                    )
+                ),
+                "PublicKeyCertificate": pem_base64(certificate),
+            }
+            if handle:
+                member["CertificateAuthorityPublicKeyIdentifier"] = handle
+                material = {"TrustedCertificatePublicKey": member}
+            else:
+                material = {"RootCertificatePublicKey": member}
+            record = _Record(self._temporary, "the CA public key of this exchange")
+            answer = await self._client.write("import_key", made=record, KeyMaterial=material)
+            handle = answer["Key"]["KeyArn"]
+        return Trust(handle=handle)
+
+    async def kek(
+        self,
+        identifier: str,
+        *,
+        peer: KEK | None = None,  # noqa: ARG002 (the service knows its own)
+    ) -> KEK:
+        key = await self._get(identifier)
+        attributes = _attributes(key)
+        if attributes.key_usage.code not in ("K0", "K1"):
+            raise ExchangeError(
+                f"{identifier} is a {attributes.key_usage} key, which does not wrap keys",
+                hint="name a K0 or K1 key",
+            )
+        _check_usable(key)
+        return KEK(
+            handle=key["KeyArn"],
+            algorithm=attributes.key_algorithm,
+            check_value=str(key.get("KeyCheckValue", "")),
+            aes=attributes.key_algorithm.is_aes,
+        )
+
+    async def clean_up(self, *, failed: bool) -> list[str]:
+        doomed = [] if self._keep_trust else list(self._temporary)
+        if failed:
+            doomed += self._made
+        said = []
+        for arn, what in reversed(doomed):
+            try:
+                await self._client.write(
+                    "delete_key", KeyIdentifier=arn, DeleteKeyInDays=DELETE_DAYS
+                )
+            except KeyferryError as error:
+                said.append(f"{arn} ({what}) could not be deleted: {error}")
+            else:
+                said.append(f"{arn} ({what}) is scheduled for deletion in {DELETE_DAYS} days")
+        if self._keep_trust:
+            said += [f"{arn} ({what}) was kept" for arn, what in self._temporary]
+        self._temporary.clear()
+        self._made.clear()
+        return said
+
+    async def close(self) -> None:
+        self._client.close()
+
+    async def _get(self, identifier: str) -> dict[str, Any]:
+        answer = await self._client.read("get_key", KeyIdentifier=identifier)
+        key: dict[str, Any] = answer["Key"]
+        return key
+
+    async def _create(
+        self, attributes: KeyAttributes, *, record: _Record, **members: Any
+    ) -> dict[str, Any]:
+        answer = await self._client.write(
+            "create_key", made=record, KeyAttributes=_api_attributes(attributes), **members
+        )
+        key: dict[str, Any] = answer["Key"]
+        return key
+
+
+def _agreement(
+    own: Credential, peer: Credential, trust: Trust, derivation: Derivation
+) -> dict[str, Any]:
+    return {
+        "PrivateKeyIdentifier": own.handle,
+        "CertificateAuthorityPublicKeyIdentifier": trust.handle,
+        "PublicKeyCertificate": pem_base64(peer.certificate),
+        "DeriveKeyAlgorithm": derivation.algorithm.value,
+        "KeyDerivationFunction": derivation.function.value,
+        "KeyDerivationHashAlgorithm": derivation.hash_name.replace("SHA", "SHA_"),
+        "DerivationData": {"SharedInformation": derivation.shared_info.hex().upper()},
+    }
+
+
+def _check_existing(key: dict[str, Any], attributes: KeyAttributes, request: KeyRequest) -> None:
+    """Refuse an existing key that is not the one the configuration describes."""
+    arn = key["KeyArn"]
+    shown = str(key.get("KeyCheckValue", ""))
+    if request.expected_check_value and not same_check_value(shown, request.expected_check_value):
+        raise CheckValueMismatchError(
+            f"{arn} has check value {shown}, not {request.expected_check_value}",
+            hint="correct transport_key or transport_key_kcv",
+        )
+    if request.algorithm is not None and attributes.key_algorithm is not request.algorithm:
+        raise ExchangeError(
+            f"{arn} is a {attributes.key_algorithm} key, not {request.algorithm}",
+            hint="correct key_algorithm",
+        )
+    if not key.get("Exportable"):
+        raise ExchangeError(f"{arn} is not exportable")
+    _check_usable(key)
+
+
+def _check_usable(key: dict[str, Any]) -> None:
+    if key.get("KeyState") != "CREATE_COMPLETE" or not key.get("Enabled"):
+        state = key.get("KeyState") if key.get("KeyState") != "CREATE_COMPLETE" else "disabled"
+        raise ExchangeError(f"{key['KeyArn']} is {state}", hint="only enabled keys can be used")
+
+
+def _certificate(value: str) -> x509.Certificate:
+    return load_certificate(base64.b64decode(value))
+
+
+def _certificate_algorithm(certificate: x509.Certificate) -> KeyAlgorithm:
+    return KeyAlgorithm(key_algorithm_name(certificate.public_key()))
+
+
+def _attributes(key: dict[str, Any]) -> KeyAttributes:
+    """
+    Raises:
+        ExchangeError: the service shows a value that this build does not know.
+    """
+    shown = key["KeyAttributes"]
+    try:
+        return KeyAttributes(
+            key_usage=KeyUsage(shown["KeyUsage"]),
+            key_class=KeyClass(shown["KeyClass"]),
+            key_algorithm=KeyAlgorithm(shown["KeyAlgorithm"]),
+            modes_of_use=ModesOfUse(
+                **{
+                    member: bool(shown["KeyModesOfUse"].get(name))
+                    for name, member in _MODE_MEMBERS.items()
+                }
+            ),
+        )
+    except (KeyError, ValueError, KeyAttributesError):
+        raise ExchangeError(f"{key['KeyArn']} has attributes this build does not know") from None
+
+
+def _api_attributes(attributes: KeyAttributes) -> dict[str, Any]:
+    return {
+        "KeyUsage": attributes.key_usage.value,
+        "KeyClass": attributes.key_class.value,
+        "KeyAlgorithm": attributes.key_algorithm.value,
+        "KeyModesOfUse": dict.fromkeys(attributes.modes_of_use.names, True),
+    }

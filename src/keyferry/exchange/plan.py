@@ -1,0 +1,395 @@
+"""
+What an exchange will do, decided from the configuration alone.
+
+Everything that the configuration shows to be impossible is refused here, before any system is
+called: a protocol an LMK scheme does not have, a key under a weaker one, a missing KEK.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from keyferry.crypto.kdf import KeyDerivationFunction
+from keyferry.errors import ConfigurationError, KeyAttributesError, KeyStrengthError
+from keyferry.exchange.config import (
+    APC,
+    ECDH,
+    TR31,
+    TR34,
+    Atalla,
+    ExchangeConfig,
+    Futurex,
+    Local,
+    Parties,
+    PayShield,
+)
+from keyferry.exchange.modes import modes_for
+from keyferry.exchange.parties.interface import Derivation, KeyRequest, Method
+from keyferry.exchange.parties.payshield_keys import (
+    check_wire_form,
+    describe_existing,
+    possible_algorithms,
+)
+from keyferry.keys import (
+    KeyAlgorithm,
+    KeyAttributes,
+    KeyClass,
+    KeyUsage,
+    WrappingMethod,
+    check_attributes,
+    check_strength,
+)
+
+PartyConfig = PayShield | Futurex | Atalla | APC | Local
+FlowConfig = TR34 | TR31 | ECDH
+
+NONCE_BYTES = 8
+SHARED_INFO_BYTES = 16  # 32 characters: payShield's IG carries at most 99
+
+_DEFAULT_USAGE = {
+    Method.TR34: KeyUsage.TR31_K1_KEY_BLOCK_PROTECTION_KEY,
+    Method.TR31: KeyUsage.TR31_B0_BASE_DERIVATION_KEY,
+    Method.ECDH: KeyUsage.TR31_K1_KEY_BLOCK_PROTECTION_KEY,
+}
+_DEFAULT_ALGORITHM = {
+    Method.TR34: KeyAlgorithm.TDES_3KEY,
+    Method.TR31: KeyAlgorithm.TDES_3KEY,
+    Method.ECDH: KeyAlgorithm.AES_256,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """One exchange, decided."""
+
+    method: Method
+    kdh: PartyConfig
+    krd: APC
+    key: KeyRequest
+    wrapping: KeyAlgorithm | None = None  # TR-34: the RSA keys; ECDH: the curve
+    nonce: bytes = field(default=b"", repr=False)  # TR-34
+    kdh_kek: str = field(default="", repr=False)  # TR-31
+    krd_kek: str = ""  # TR-31
+    derivation: Derivation | None = None  # ECDH
+
+    @property
+    def local(self) -> bool:
+        """Whether the key is a clear test key, which nobody generates."""
+        return isinstance(self.kdh, Local)
+
+
+def make_plan(
+    config: ExchangeConfig,
+    *,
+    method: Method,
+    kdh: str,
+    krd: str,
+    file: str,
+    test_key: bool = False,
+    random_bytes: Callable[[int], bytes] = os.urandom,
+) -> Plan:
+    """
+    Decide what an exchange will do.
+
+    Args:
+        config: the configuration.
+        method: how the key travels.
+        kdh: name of the sending party, as under `kdh` in the configuration.
+        krd: name of the receiving party.
+        file: where the configuration comes from, for messages.
+        test_key: the user accepts that a clear test key is used.
+        random_bytes: source of nonce and shared information.
+
+    Raises:
+        ConfigurationError: naming file and member, and what to change.
+    """
+    sender = _party(config.kdh, "kdh", kdh, file)
+    receiver = _party(config.krd, "krd", krd, file)
+    if not isinstance(receiver, APC):
+        raise ConfigurationError(f"{file}: {krd} cannot receive keys", hint="use --krd apc")
+    place = f"{file}: kdh.{kdh}"
+    _check_sender(sender, method, place, test_key)
+    _check_receiver(receiver, method, f"{file}: krd.{krd}")
+    key = _key_request(sender, method, f"{place}.{method}")
+    if method is Method.TR34:
+        return _plan_tr34(sender, receiver, key, place, random_bytes)
+    if method is Method.TR31:
+        return _plan_tr31(sender, receiver, key, place, f"{file}: krd.{krd}")
+    return _plan_ecdh(sender, receiver, key, (place, f"{file}: krd.{krd}"), random_bytes)
+
+
+def _party(parties: Parties, side: str, name: str, file: str) -> PartyConfig:
+    party: PartyConfig | None = getattr(parties, name, None)
+    if party is None:
+        raise ConfigurationError(f"{file}: {side}.{name} is missing")
+    return party
+
+
+def _flow(party: PartyConfig, method: Method) -> FlowConfig:
+    flow: FlowConfig = getattr(party, method.value)
+    return flow
+
+
+def _check_sender(sender: PartyConfig, method: Method, place: str, test_key: bool) -> None:
+    if isinstance(sender, PayShield) and sender.variant_lmk and method is Method.ECDH:
+        raise ConfigurationError(
+            f"{place}.variant_lmk: a payShield does ECDH with a key block LMK only",
+            hint="set variant_lmk to false, or use tr34 or tr31",
+        )
+    if isinstance(sender, Futurex | Atalla):
+        raise ConfigurationError(f"{place}: this build cannot exchange keys with it yet")
+    if isinstance(sender, Local):
+        if not test_key:
+            raise ConfigurationError(
+                f"{place}: a clear key outside an HSM is for tests only",
+                hint="add --test-key if it is a test key",
+            )
+        if sender.key_file and sender.component_files:
+            raise ConfigurationError(f"{place}: key_file and component_files exclude each other")
+    if isinstance(sender, APC) and sender.certificate_authority != "local":
+        raise ConfigurationError(
+            f"{place}.certificate_authority: the service brings its own certificates"
+        )
+    if (
+        isinstance(sender, PayShield)
+        and method is Method.ECDH
+        and isinstance(sender.certificate_authority, str)
+        and sender.certificate_authority != "local"
+    ):
+        raise ConfigurationError(
+            f"{place}.certificate_authority: an AWS Private CA wants a request signed by the key,"
+            " and a payShield key agreement key does not sign",
+            hint='use "local" or the files of a CA',
+        )
+
+
+def _check_receiver(receiver: APC, method: Method, place: str) -> None:
+    flow = _flow(receiver, method)
+    for member in ("transport_key", "transport_key_kcv"):
+        if getattr(flow, member):
+            raise ConfigurationError(
+                f"{place}.{method}.{member}: the key comes from the kdh, so it is named there"
+            )
+    if receiver.certificate_authority != "local":
+        raise ConfigurationError(
+            f"{place}.certificate_authority: the service brings its own certificates"
+        )
+
+
+def _key_request(sender: PartyConfig, method: Method, place: str) -> KeyRequest:
+    flow = _flow(sender, method)
+    if flow.transport_key_kcv and not flow.transport_key:
+        raise ConfigurationError(
+            f"{place}.transport_key_kcv is given, but not the key it belongs to",
+            hint="set transport_key too, or leave both empty to generate a key",
+        )
+    usage = flow.key_usage or _DEFAULT_USAGE[method]
+    algorithm = flow.key_algorithm
+    if isinstance(sender, Local):
+        usage, algorithm = _local_key(sender, flow, place)
+    elif algorithm is None and not flow.transport_key:
+        algorithm = _DEFAULT_ALGORITHM[method]
+        if isinstance(sender, PayShield) and sender.variant_lmk:
+            algorithm = KeyAlgorithm.TDES_2KEY
+    if algorithm is not None:
+        _check_key(usage, algorithm, place)
+    if isinstance(sender, PayShield):
+        if flow.transport_key:
+            usage, algorithm = describe_existing(
+                flow.transport_key,
+                variant_lmk=sender.variant_lmk,
+                usage=flow.key_usage,
+                algorithm=algorithm,
+                default_usage=_DEFAULT_USAGE[method],
+                place=f"{place}.transport_key",
+            )
+        elif sender.variant_lmk and algorithm is not None and not algorithm.is_tdes:
+            raise ConfigurationError(
+                f"{place}.key_algorithm: a variant LMK holds TDES keys only",
+                hint="use a key block LMK for AES keys",
+            )
+    return KeyRequest(
+        usage=usage,
+        algorithm=algorithm,
+        transport_key=flow.transport_key,
+        expected_check_value=flow.transport_key_kcv.upper(),
+    )
+
+
+def _local_key(sender: Local, flow: FlowConfig, place: str) -> tuple[KeyUsage, KeyAlgorithm]:
+    party_place = place.rsplit(".", 1)[0]
+    if flow.transport_key:
+        raise ConfigurationError(
+            f"{place}.transport_key: a local key comes from a file or a prompt",
+            hint=f"use {party_place.split(': ')[-1]}.key_file or component_files",
+        )
+    usage = flow.key_usage or sender.key_usage
+    algorithm = flow.key_algorithm or sender.key_algorithm
+    if usage is None:
+        raise ConfigurationError(f"{party_place}.key_usage is missing: a clear key does not tell")
+    if algorithm is None:
+        raise ConfigurationError(
+            f"{party_place}.key_algorithm is missing: a clear key does not tell"
+        )
+    return usage, algorithm
+
+
+def _check_key(usage: KeyUsage, algorithm: KeyAlgorithm, place: str) -> None:
+    try:
+        check_attributes(
+            KeyAttributes(
+                key_usage=usage,
+                key_class=KeyClass.SYMMETRIC_KEY,
+                key_algorithm=algorithm,
+                modes_of_use=modes_for(usage),
+            )
+        )
+    except KeyAttributesError as error:
+        raise ConfigurationError(f"{place}: {error}") from None
+
+
+def _check_strength(
+    key: KeyRequest, wrapping: KeyAlgorithm, method: WrappingMethod, place: str, hint: str
+) -> None:
+    """Refuse if no algorithm the key may have is allowed under `wrapping`."""
+    refusal = None
+    for algorithm in _candidates(key):
+        try:
+            check_strength(algorithm, method=method, wrapping=wrapping)
+        except KeyStrengthError as error:
+            refusal = error
+        else:
+            return
+    if refusal is not None:
+        raise ConfigurationError(f"{place}: {refusal}", hint=hint)
+
+
+def _candidates(key: KeyRequest) -> tuple[KeyAlgorithm, ...]:
+    """The algorithms the key may have; none if only its party can tell."""
+    if key.algorithm is not None:
+        return (key.algorithm,)
+    if key.transport_key.startswith(("arn:", "alias/")):
+        return ()
+    return possible_algorithms(key.transport_key)
+
+
+def _plan_tr34(
+    sender: PartyConfig,
+    receiver: APC,
+    key: KeyRequest,
+    place: str,
+    random_bytes: Callable[[int], bytes],
+) -> Plan:
+    # AES_128 needs RSA_3072, and whatever may travel by TR-34 travels under it.
+    candidates = _candidates(key)
+    tdes = bool(candidates) and all(algorithm.is_tdes for algorithm in candidates)
+    wrapping = KeyAlgorithm.RSA_2048 if tdes else KeyAlgorithm.RSA_3072
+    _check_strength(
+        key,
+        wrapping,
+        WrappingMethod.TR34,
+        f"{place}.tr34",
+        "TR-34 carries TDES and AES_128 keys; use ecdh, or tr31 under a KEK of the same strength",
+    )
+    nonce = _agreed("nonce", (place, sender.tr34.nonce), (place, receiver.tr34.nonce))
+    return Plan(
+        method=Method.TR34,
+        kdh=sender,
+        krd=receiver,
+        key=key,
+        wrapping=wrapping,
+        nonce=bytes.fromhex(nonce) if nonce else random_bytes(NONCE_BYTES),
+    )
+
+
+def _plan_tr31(
+    sender: PartyConfig, receiver: APC, key: KeyRequest, place: str, krd_place: str
+) -> Plan:
+    for where, kek in ((place, sender.tr31.kek), (krd_place, receiver.tr31.kek)):
+        if not kek:
+            raise ConfigurationError(
+                f"{where}.tr31.kek is empty: TR-31 needs a KEK that both sides already share",
+                hint="run keyferry exchange tr34 first: its result names the KEK on both sides",
+            )
+    if isinstance(sender, PayShield):
+        check_wire_form(sender.tr31.kek, variant_lmk=sender.variant_lmk, place=f"{place}.tr31.kek")
+    return Plan(
+        method=Method.TR31,
+        kdh=sender,
+        krd=receiver,
+        key=key,
+        kdh_kek=sender.tr31.kek,
+        krd_kek=receiver.tr31.kek,
+    )
+
+
+def _plan_ecdh(
+    sender: PartyConfig,
+    receiver: APC,
+    key: KeyRequest,
+    places: tuple[str, str],
+    random_bytes: Callable[[int], bytes],
+) -> Plan:
+    place, krd_place = places
+    ours, theirs = sender.ecdh, receiver.ecdh
+    curve = KeyAlgorithm.ECC_NIST_P521  # carries every key, up to AES_256
+    derived_name = _agreed(
+        "derive_key_algorithm",
+        (place, (ours.derive_key_algorithm or "")),
+        (krd_place, (theirs.derive_key_algorithm or "")),
+    )
+    derived = KeyAlgorithm(derived_name or KeyAlgorithm.AES_256)
+    if not derived.is_tdes and not derived.is_aes:
+        raise ConfigurationError(
+            f"{place}.ecdh.derive_key_algorithm: {derived} keys do not wrap keys",
+            hint="use a TDES or AES algorithm",
+        )
+    hint = "choose a stronger derive_key_algorithm"
+    _check_strength(key, derived, WrappingMethod.TR31, f"{place}.ecdh", hint)
+    function = _agreed(
+        "key_derivation_function",
+        (place, ours.key_derivation_function),
+        (krd_place, theirs.key_derivation_function),
+    )
+    hash_name = _agreed(
+        "hash_algorithm", (place, ours.hash_algorithm), (krd_place, theirs.hash_algorithm)
+    )
+    info = _agreed("shared_info", (place, ours.shared_info), (krd_place, theirs.shared_info))
+    if isinstance(sender, PayShield) and len(info) > 99:
+        raise ConfigurationError(
+            f"{place}.ecdh.shared_info: a payShield takes at most 98 hex characters"
+        )
+    return Plan(
+        method=Method.ECDH,
+        kdh=sender,
+        krd=receiver,
+        key=key,
+        wrapping=curve,
+        derivation=Derivation(
+            algorithm=derived,
+            function=KeyDerivationFunction(function or KeyDerivationFunction.NIST_SP800),
+            hash_name=(hash_name or "SHA_256").replace("_", ""),
+            shared_info=bytes.fromhex(info) if info else _shared_info(random_bytes),
+        ),
+    )
+
+
+def _agreed(member: str, kdh: tuple[str, str], krd: tuple[str, str]) -> str:
+    """The value of a member both sides must share; either side may leave it empty."""
+    (place, ours), (krd_place, theirs) = kdh, krd
+    if ours and theirs and ours.upper() != theirs.upper():
+        raise ConfigurationError(
+            f"{place} and {krd_place}: {member} differs, both sides must use the same",
+            hint="state it on one side only",
+        )
+    return ours or theirs
+
+
+def _shared_info(random_bytes: Callable[[int], bytes]) -> bytes:
+    """Fresh shared information without zero bytes, as the API's text asks."""
+    info = b""
+    while len(info) < SHARED_INFO_BYTES:
+        info += random_bytes(SHARED_INFO_BYTES).replace(b"\0", b"")
+    return info[:SHARED_INFO_BYTES]

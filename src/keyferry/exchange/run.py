@@ -1,0 +1,106 @@
+"""One exchange from start to end: run the flow, prove the key, take back what was temporary."""
+
+from __future__ import annotations
+
+from keyferry.errors import CheckValueMismatchError, ExchangeError
+from keyferry.exchange.flows.ecdh import run_ecdh
+from keyferry.exchange.flows.tr31 import run_tr31
+from keyferry.exchange.flows.tr34 import run_tr34
+from keyferry.exchange.flows.travelled import Travelled
+from keyferry.exchange.parties.interface import (
+    KeyDistributionHost,
+    KeyReceivingDevice,
+    Method,
+    Party,
+)
+from keyferry.exchange.plan import Plan
+from keyferry.exchange.result import (
+    ExchangeResult,
+    check_received,
+    received_attributes,
+    sent_attributes,
+)
+from keyferry.exchange.steps import Steps
+
+_FLOWS = {Method.TR34: run_tr34, Method.TR31: run_tr31, Method.ECDH: run_ecdh}
+
+
+async def run_exchange(
+    plan: Plan, kdh: KeyDistributionHost, krd: KeyReceivingDevice, steps: Steps
+) -> ExchangeResult:
+    """
+    Run one exchange.
+
+    Both parties are reached before either changes anything. If the exchange fails, is interrupted
+    or cannot be proven, what it made on either side is taken back and told as details of the last
+    step; otherwise only what served the exchange itself is.
+
+    Raises:
+        CheckValueMismatchError: the key that arrived is not the key that was sent.
+        KeyferryError: what one of the parties refused.
+    """
+    try:
+        for party in (kdh, krd):
+            steps.begin(party.label, "connect")
+            steps.detail(await party.connect())
+        travelled = await _FLOWS[plan.method](plan, kdh, krd, steps)
+        _prove(travelled)
+    except BaseException:
+        # Also on Ctrl-C: a key whose way in was not proven must not stay behind unseen.
+        for statement in await _clean_up((krd, kdh), failed=True):
+            steps.detail(statement)
+        raise
+    cleaned_up = await _clean_up((krd, kdh), failed=False)
+    return _result(plan, kdh, krd, steps, travelled, cleaned_up)
+
+
+async def _clean_up(parties: tuple[Party, ...], *, failed: bool) -> list[str]:
+    statements: list[str] = []
+    for party in parties:
+        statements += await party.clean_up(failed=failed)
+    return statements
+
+
+def _prove(travelled: Travelled) -> None:
+    """Compare both sides; a difference names the key that arrived."""
+    arn = travelled.received.identifier
+    try:
+        check_received(travelled.key, travelled.header, travelled.received)
+    except CheckValueMismatchError as error:
+        raise CheckValueMismatchError(
+            f"{arn} was created, but {error}", hint="do not use the key; it is being deleted"
+        ) from None
+    except ExchangeError as error:
+        raise ExchangeError(
+            f"{arn} was created, but {error}", hint="do not use the key; it is being deleted"
+        ) from None
+
+
+def _result(
+    plan: Plan,
+    kdh: Party,
+    krd: Party,
+    steps: Steps,
+    travelled: Travelled,
+    cleaned_up: list[str],
+) -> ExchangeResult:
+    key, received = travelled.key, travelled.received
+    return ExchangeResult(
+        method=plan.method,
+        kdh=kdh.label,
+        krd=krd.label,
+        key_arn=received.identifier,
+        key_check_value=received.check_value,
+        key_check_value_algorithm=received.check_value_method,
+        kdh_key_check_value=key.check_value,
+        kdh_key=key.handle,
+        kdh_key_generated=key.generated,
+        sent=sent_attributes(key, travelled.header),
+        received=received_attributes(received),
+        wrapped_key=travelled.wrapped,
+        nonce=plan.nonce.hex().upper(),
+        kek_check_value=travelled.kek.check_value if travelled.kek else "",
+        key_encryption_key=travelled.kek.handle if travelled.kek else "",
+        cleaned_up=tuple(cleaned_up),
+        steps=tuple(steps.taken),
+    )
