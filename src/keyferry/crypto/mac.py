@@ -17,7 +17,7 @@ from keyferry.errors import (
     UnsupportedAlgorithmError,
 )
 
-_ZERO_BLOCK = bytes(8)
+_ZERO_BLOCK = bytes(16)
 _MAC_MINIMUM = 4  # bytes; ISO 16609 and the API go no lower
 _HASHES: dict[str, Callable[..., hashlib._Hash]] = {
     "SHA224": hashlib.sha224,
@@ -46,7 +46,9 @@ def cbc_mac(key: CipherKey, data: bytes, *, padding: Padding = Padding.METHOD_1)
     """
     block_size = key.block_size
     padded = _padded(data, padding, block_size)
-    return key.encrypt_cbc(padded, bytes(block_size))[-block_size:]
+    if len(padded) == block_size:
+        return key.encrypt_ecb(padded)
+    return key.encrypt_cbc(padded, _ZERO_BLOCK[:block_size])[-block_size:]
 
 
 def retail_mac(key: TDESKey, data: bytes, *, padding: Padding = Padding.METHOD_1) -> bytes:
@@ -70,7 +72,7 @@ def retail_mac(key: TDESKey, data: bytes, *, padding: Padding = Padding.METHOD_1
     if len(padded) == 8:
         return key.encrypt_ecb(padded)
     # The output transformation e_K3(d_K2(·)) after the last e_K1 is the whole TDES on that block.
-    chained = key.first.encrypt_cbc(padded[:-8], _ZERO_BLOCK)
+    chained = key.first.encrypt_cbc(padded[:-8], _ZERO_BLOCK[:8])
     last = int.from_bytes(chained[-8:]) ^ int.from_bytes(padded[-8:])
     return key.encrypt_ecb(last.to_bytes(8))
 

@@ -14,6 +14,9 @@ class Padding(StrEnum):
     METHOD_3 = "3"  # the length in bits as first block, then zeros
 
 
+_NONE, _METHOD_1, _METHOD_2, _METHOD_3 = Padding
+
+
 def pad(data: bytes, padding: Padding, *, block_size: int) -> bytes:
     """
     Return `data` padded to whole blocks of `block_size` bytes.
@@ -21,11 +24,14 @@ def pad(data: bytes, padding: Padding, *, block_size: int) -> bytes:
     Empty data becomes one block of zeros by method 1 and, after its length block, by method 3.
     NONE returns `data` as it is, aligned or not: what follows refuses the rest.
     """
-    if padding is Padding.METHOD_2:
+    if padding is _METHOD_2:
         return data + b"\x80" + bytes(-(len(data) + 1) % block_size)
-    if padding is Padding.NONE:
+    surplus = len(data) % block_size
+    if padding is _METHOD_1 and data and not surplus:
         return data
-    zeros = bytes(-len(data) % block_size) if data else bytes(block_size)
-    if padding is Padding.METHOD_1:
+    if padding is _NONE:
+        return data
+    zeros = bytes(-surplus % block_size) if data else bytes(block_size)
+    if padding is _METHOD_1:
         return data + zeros
-    return (len(data) * 8).to_bytes(block_size, "big") + data + zeros
+    return (len(data) * 8).to_bytes(block_size) + data + zeros

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from enum import StrEnum
+from typing import Self
 
 from keyferry.crypto.ciphers import CipherKey
 from keyferry.crypto.digits import check_pan, check_pin
@@ -19,22 +20,25 @@ from keyferry.errors import (
 class PINBlockFormat(StrEnum):
     """Layout of a PIN block; the value is its control nibble (ISO 9564-1:2017, 9.3 and 9.4)."""
 
-    ISO_0 = "0"  # the PIN, filled with F, XORed with the PAN
-    ISO_1 = "1"  # the PIN and random fill; no PAN
-    ISO_2 = "2"  # the PIN, filled with F; only between a terminal or an issuer and a chip
-    ISO_3 = "3"  # as format 0 with random fill of A to F
-    ISO_4 = "4"  # the PIN and random fill, enciphered, XORed with the PAN, enciphered again
+    block_size: int  # bytes, which is also the block size of the cipher it goes under
+    has_pan: bool  # whether the PAN enters the block, so that a translation must keep it
 
-    @property
-    def block_size(self) -> int:
-        """Bytes of a block, which is also the block size of the cipher it goes under."""
-        return 16 if self is PINBlockFormat.ISO_4 else 8
+    ISO_0 = "0", 8, True  # the PIN, filled with F, XORed with the PAN
+    ISO_1 = "1", 8, False  # the PIN and random fill
+    ISO_2 = "2", 8, False  # the PIN, filled with F; only on the way into a chip
+    ISO_3 = "3", 8, True  # as format 0, with random fill of A to F
+    ISO_4 = "4", 16, True  # the PIN and random fill, enciphered, the PAN XORed in, enciphered
 
-    @property
-    def has_pan(self) -> bool:
-        """Whether the PAN enters the block, so that translation must keep it."""
-        return self in (PINBlockFormat.ISO_0, PINBlockFormat.ISO_3, PINBlockFormat.ISO_4)
+    def __new__(cls, control: str, block_size: int, has_pan: bool) -> Self:
+        """Hang the properties on the nibble, so that no second table can disagree."""
+        member = str.__new__(cls, control)
+        member._value_ = control
+        member.block_size = block_size
+        member.has_pan = has_pan
+        return member
 
+
+RandomBytes = Callable[[int], bytes]
 
 _ISO_0, _ISO_1, _ISO_2, _ISO_3, _ISO_4 = PINBlockFormat
 _HEX = "0123456789ABCDEF"
@@ -53,7 +57,7 @@ def encode_pin_block(
     pan: str | None = None,
     *,
     fill: str | None = None,
-    random_bytes: Callable[[int], bytes] = os.urandom,
+    random_bytes: RandomBytes = os.urandom,
 ) -> bytes:
     """
     Return the clear PIN block, or for format 4 the clear PIN field.
@@ -79,22 +83,17 @@ def encode_pin_block(
     check_pin(pin)
     size = len(pin)
     if pin_format is _ISO_0:
-        return _with_pan(f"0{size:X}{pin}".ljust(16, "F"), pan)
+        return (int(f"0{size:X}{pin}".ljust(16, "F"), 16) ^ _pan_number(pan)).to_bytes(8)
     if pin_format is _ISO_2:
         return bytes.fromhex(f"2{size:X}{pin}".ljust(16, "F"))
-    if pin_format is _ISO_4:
-        if fill is None:
-            fill = random_bytes(8).hex()
-        _check_fill(fill, 16, _HEX)
-        return bytes.fromhex(f"4{size:X}{pin}".ljust(16, "A") + fill)
-    if pin_format is _ISO_3:
-        if fill is None:
-            fill = _random_letters(14 - size, random_bytes)
-        _check_fill(fill, 14 - size, _LETTERS)
-        return _with_pan(f"3{size:X}{pin}{fill}", pan)
     if fill is None:
-        fill = random_bytes(5).hex()[: 14 - size]
-    _check_fill(fill, 14 - size, _HEX)
+        fill = _random_fill(pin_format, size, random_bytes)
+    else:
+        _check_fill(pin_format, size, fill)
+    if pin_format is _ISO_3:
+        return (int(f"3{size:X}{pin}{fill}", 16) ^ _pan_number(pan)).to_bytes(8)
+    if pin_format is _ISO_4:
+        return bytes.fromhex(f"4{size:X}{pin}".ljust(16, "A") + fill)
     return bytes.fromhex(f"1{size:X}{pin}{fill}")
 
 
@@ -128,7 +127,7 @@ def encrypt_pin_block(
     pan: str | None = None,
     *,
     fill: str | None = None,
-    random_bytes: Callable[[int], bytes] = os.urandom,
+    random_bytes: RandomBytes = os.urandom,
 ) -> bytes:
     """
     Return the PIN block under `key`.
@@ -148,7 +147,7 @@ def encrypt_pin_block(
         UnsupportedAlgorithmError: the cipher does not serve this format.
         PaymentDataError: `pin`, `pan` or `fill` does not have its form.
 
-    Source: ISO 9564-1:2017, 9.3 and, for format 4, 9.4.2.4. Vectors: pin-block.json.
+    Source: ISO 9564-1:2017, 9.3 and, for format 4, 9.4.2.3. Vectors: pin-block.json.
     """
     _check_cipher(key, pin_format)
     if pin_format is not _ISO_4:
@@ -184,7 +183,8 @@ def decrypt_pin_block(
         raise _wrong_size(pin_format, block)
     if pin_format is _ISO_4:
         half = _pan_field(pan) ^ int.from_bytes(key.decrypt_ecb(block))
-        return _judge(pin_format, key.decrypt_ecb(half.to_bytes(16))[:8].hex().upper())
+        field = key.decrypt_ecb(half.to_bytes(16))
+        return _judge(pin_format, f"{int.from_bytes(field[:8]):016X}")
     value = int.from_bytes(key.decrypt_ecb(block))
     if pin_format is not _ISO_1:
         value ^= _pan_number(pan)
@@ -200,8 +200,9 @@ def translate_pin_block(
     outgoing_key: CipherKey,
     outgoing_format: PINBlockFormat,
     outgoing_pan: str | None,
+    allow_pan_loss: bool = False,
     fill: str | None = None,
-    random_bytes: Callable[[int], bytes] = os.urandom,
+    random_bytes: RandomBytes = os.urandom,
 ) -> bytes:
     """
     Return the PIN of `block` in another format or under another key; the PIN stays inside.
@@ -211,18 +212,20 @@ def translate_pin_block(
         incoming_key, incoming_format, incoming_pan: as for `decrypt_pin_block`.
         outgoing_key, outgoing_format, outgoing_pan, fill, random_bytes: as for
             `encrypt_pin_block`.
+        allow_pan_loss: translate from a format with a PAN into one without, too. PCI PIN security
+            requirement 3 forbids it: such a block can be replayed for any account.
 
     Raises:
-        PaymentDataError: the formats do not fit: a PAN would be lost on the way to format 1, or
-            would change between two formats that hold it (ISO 9564-1:2017, 9.3.6, table 3).
+        PaymentDataError: the formats do not fit: a PAN would be lost, or would change between two
+            formats that hold one.
         PINBlockError, DataSizeError, UnsupportedAlgorithmError: as the two functions say.
     """
     if incoming_format.has_pan:
-        if not outgoing_format.has_pan:
+        if not (outgoing_format.has_pan or allow_pan_loss):
             raise PaymentDataError(
                 "outgoing PIN block format", expected="a format with a PAN, as the incoming one"
             )
-        if incoming_pan != outgoing_pan:
+        if outgoing_format.has_pan and incoming_pan != outgoing_pan:
             raise PaymentDataError("outgoing PAN", expected="the same as the incoming one")
     _check_cipher(outgoing_key, outgoing_format)
     pin = decrypt_pin_block(incoming_key, incoming_format, block, incoming_pan)
@@ -237,7 +240,7 @@ def _judge(pin_format: PINBlockFormat, text: str) -> str:
     pin, fill = text[2 : 2 + size], text[2 + size :]
     # No `and`: every check is made whatever the others say. Upper-case hex digits that are
     # letters are A to F. A length of 0 marks a length no PIN has, and has no digits either.
-    sound = (text[0] == pin_format.value) & pin.isdecimal()
+    sound = (text[0] == pin_format) & pin.isdecimal()
     if pin_format is _ISO_3:
         sound &= fill.isalpha()
     elif pin_format is _ISO_4:
@@ -247,10 +250,6 @@ def _judge(pin_format: PINBlockFormat, text: str) -> str:
     if not sound:
         raise PINBlockError
     return pin
-
-
-def _with_pan(text: str, pan: str | None) -> bytes:
-    return (int(text, 16) ^ _pan_number(pan)).to_bytes(8)
 
 
 def _pan_number(pan: str | None) -> int:
@@ -266,20 +265,27 @@ def _pan_field(pan: str | None) -> int:
     if pan is None:
         raise PaymentDataError("PAN", expected="a PAN: this PIN block format needs it")
     check_pan(pan, minimum=1)
-    return int(f"{max(len(pan) - 12, 0)}{pan:0>12}".ljust(32, "0"), 16)
+    account = pan if len(pan) >= 12 else pan.zfill(12)
+    return int(f"{len(account) - 12}{account}".ljust(32, "0"), 16)
 
 
-def _check_fill(fill: str, size: int, alphabet: str) -> None:
-    upper = fill.upper()
-    if len(fill) != size or upper.strip(alphabet):
-        raise PaymentDataError("PIN block fill", expected=f"{size} characters of {alphabet}")
-
-
-def _random_letters(count: int, random_bytes: Callable[[int], bytes]) -> str:
+def _random_fill(pin_format: PINBlockFormat, size: int, random_bytes: RandomBytes) -> str:
+    """Return what follows a PIN of `size` digits, as hexadecimal."""
+    if pin_format is _ISO_4:
+        return random_bytes(8).hex()
+    if pin_format is _ISO_1:
+        return random_bytes(5).hex()[: 14 - size]
     letters = b""
-    while len(letters) < count:
-        letters += random_bytes(count + 4).translate(_BYTE_TO_LETTER, _BIASED_FOR_LETTERS)
-    return letters[:count].decode()
+    while len(letters) < 14 - size:
+        letters += random_bytes(16).translate(_BYTE_TO_LETTER, _BIASED_FOR_LETTERS)
+    return letters[: 14 - size].decode()
+
+
+def _check_fill(pin_format: PINBlockFormat, size: int, fill: str) -> None:
+    count = 16 if pin_format is _ISO_4 else 14 - size
+    alphabet = _LETTERS if pin_format is _ISO_3 else _HEX
+    if len(fill) != count or fill.upper().strip(alphabet):
+        raise PaymentDataError("PIN block fill", expected=f"{count} characters of {alphabet}")
 
 
 def _check_cipher(key: CipherKey, pin_format: PINBlockFormat) -> None:

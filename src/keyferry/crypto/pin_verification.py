@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from binascii import hexlify
 from collections.abc import Callable
+from functools import lru_cache
 from hmac import compare_digest
 
 from keyferry.crypto.ciphers import CipherKey
@@ -17,6 +19,10 @@ from keyferry.crypto.digits import (
 from keyferry.errors import PaymentDataError, PINVerificationError
 
 _HEX = b"0123456789abcdef"
+_DIGITS = "0123456789"
+# Addition and subtraction modulo ten, from two digits side by side.
+_SUM = {a + b: str((int(a) + int(b)) % 10) for a in _DIGITS for b in _DIGITS}
+_DIFFERENCE = {a + b: str((int(a) - int(b)) % 10) for a in _DIGITS for b in _DIGITS}
 _MISMATCH = "PIN verification failed"
 
 
@@ -72,12 +78,10 @@ def ibm3624_natural_pin(
 
     Source: IBM 3624 PIN generation. Vectors: pin-verify.json.
     """
-    check_digits(decimalization_table, field="decimalization table", minimum=16, maximum=16)
     if not 4 <= size <= 16:
         raise PaymentDataError("PIN length", expected="4 to 16")
     enciphered = pvk.encrypt_ecb(_validation_block(validation_data))
-    table = bytes.maketrans(_HEX, decimalization_table.encode())
-    return enciphered.hex().encode().translate(table)[:size].decode()
+    return hexlify(enciphered).translate(_translation(decimalization_table))[:size].decode()
 
 
 def ibm3624_pin_from_offset(
@@ -91,7 +95,7 @@ def ibm3624_pin_from_offset(
         validation_data=validation_data,
         size=len(offset),
     )
-    return _digit_wise(natural, offset, 1)
+    return "".join([_SUM[a + b] for a, b in zip(natural, offset, strict=True)])
 
 
 def ibm3624_offset(
@@ -105,7 +109,7 @@ def ibm3624_offset(
         validation_data=validation_data,
         size=len(pin),
     )
-    return _digit_wise(pin, natural, -1)
+    return "".join([_DIFFERENCE[a + b] for a, b in zip(pin, natural, strict=True)])
 
 
 def ibm3624_random_pin(
@@ -173,5 +177,8 @@ def _validation_block(validation_data: str) -> bytes:
     raise PaymentDataError("PIN validation data", expected="16 hex digits")
 
 
-def _digit_wise(left: str, right: str, sign: int) -> str:
-    return "".join([str((int(a) + sign * int(b)) % 10) for a, b in zip(left, right, strict=True)])
+@lru_cache(maxsize=64)
+def _translation(decimalization_table: str) -> bytes:
+    """Return the table as `bytes.translate` wants it; kept, since an issuer has one or two."""
+    check_digits(decimalization_table, field="decimalization table", minimum=16, maximum=16)
+    return bytes.maketrans(_HEX, decimalization_table.encode())

@@ -20,7 +20,7 @@ _INITIAL_KEY = 0x8001
 
 
 class AESPurpose(IntEnum):
-    """What a working key is for: the usage indicator (X9.24-3:2017, 6.3.2, table 2)."""
+    """What a working key is for: the usage indicator (X9.24-3:2017, 6.3.2, tables 2 and 3)."""
 
     KEY_ENCRYPTION = 0x0002
     PIN_ENCRYPTION = 0x1000
@@ -33,7 +33,7 @@ class AESPurpose(IntEnum):
 
 
 class WorkingKeyType(StrEnum):
-    """What kind of key is derived (X9.24-3:2017, 6.3.2, table 3)."""
+    """What kind of key is derived (X9.24-3:2017, 6.2.1 and 6.3.2)."""
 
     code: int  # the algorithm indicator
     size: int  # bytes
@@ -90,7 +90,7 @@ class AESBDK:
         Raises:
             DataSizeError: it has another length.
 
-        Source: X9.24-3:2017, 6.3.3. Vectors: dukpt-aes.json.
+        Source: X9.24-3:2017, 6.3.1. Vectors: dukpt-aes.json.
         """
         if len(initial_key_id) != 8:
             raise DataSizeError(f"AES initial key id of {len(initial_key_id)} bytes: expected 8")
@@ -115,7 +115,7 @@ class AESBDK:
             DataSizeError: `ksn` has another length.
             KeyStrengthError: the key would be stronger than the BDK.
 
-        Source: X9.24-3:2017, 6.3.4 and 6.6. Vectors: dukpt-aes.json.
+        Source: X9.24-3:2017, 6.3.1 and 6.3.2. Vectors: dukpt-aes.json.
         """
         if key_type.strength > self._type.strength:
             raise KeyStrengthError(f"{key_type} working key from an {self._type} BDK: stronger")
@@ -141,7 +141,7 @@ def aes_derivation_key(initial_key: bytes, ksn: bytes) -> bytes:
         KeySizeError: `initial_key` has another length.
         DataSizeError: `ksn` has another length.
 
-    Source: X9.24-3:2017, 6.6.2. Vectors: dukpt-aes.json.
+    Source: X9.24-3:2017, 6.3.3. Vectors: dukpt-aes.json.
     """
     key_type = _aes_type(initial_key, "AES initial key")
     _check_ksn(ksn)

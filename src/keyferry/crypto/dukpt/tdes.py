@@ -18,7 +18,7 @@ _COUNTER_BITS = 21
 
 
 class TDESPurpose(StrEnum):
-    """What a working key is for; `mask` is XORed onto the transaction key (X9.24-1, A.4.1)."""
+    """What a working key is for, and its mask on the transaction key (X9.24-1:2009, table A-1)."""
 
     mask: int
     one_way: bool  # data keys are enciphered under themselves, so that none leads to another
@@ -121,7 +121,7 @@ def tdes_working_key(transaction_key: bytes, purpose: TDESPurpose) -> bytes:
     """
     Return the working key a transaction key makes for one purpose; no parity adjustment.
 
-    Source: X9.24-1:2009, A.4.1, figure A-1. Vectors: dukpt-tdes.json.
+    Source: X9.24-1:2009, A.4.1, table A-1. Vectors: dukpt-tdes.json.
     """
     if len(transaction_key) != 16:
         raise KeySizeError(f"TDES transaction key of {len(transaction_key)} bytes: expected 16")
@@ -138,7 +138,7 @@ def _next_half(key: int, register: int) -> int:
 
 def _ksn_number(ksn: bytes) -> int:
     if len(ksn) == 8:
-        # X9.24-1:2009, annex D: a shorter KSN is filled with ones on the left.
+        # The register is 80 bits; a shorter KSN is filled with ones on the left.
         return 0xFFFF << 64 | int.from_bytes(ksn)
     if len(ksn) != 10:
         raise DataSizeError(f"TDES KSN of {len(ksn)} bytes: expected 8 or 10")
