@@ -9,8 +9,6 @@ with that IV would do to P1.
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Sequence
 from enum import StrEnum
 from typing import Final, Self
 
@@ -46,6 +44,13 @@ class Cipher(StrEnum):
         return member
 
 
+# Looking a member up on its class runs Python code up to 3.11; this is asked for every key.
+_TDES: Final = Cipher.TDES
+_number: Final = int.from_bytes
+# Bytes up to which it is faster to turn all of a message into a number than to cut blocks off it.
+_SHORT: Final = 128
+
+
 def expand_tdes_key(key: bytes) -> bytes:
     """
     Return `key` as the 24 bytes K1 K2 K3 that TDES works with.
@@ -73,34 +78,40 @@ class CipherKey:
     """
     A TDES or AES key opened for use, with its contexts kept.
 
-    It may be shared between threads: whatever chains on a context holds a lock of its own, which
-    costs a tenth of a microsecond; the alternative was a wrong ciphertext without any sign of it.
-    For throughput give each thread its own handle.
+    It may be shared between threads: an operation takes the context it needs out of a list and puts
+    it back with the state it left, so no two threads ever chain on one context, and a context that
+    an exception interrupted is never seen again. Taking and putting are atomic in CPython.
 
     It does not hand the key out again, and it does not pickle.
     """
 
     __slots__ = (
         "_algorithm",
-        "_decryptor",
-        "_decryptor_state",
-        "_ecb_decryptor",
-        "_ecb_encryptor",
-        "_encryptor",
-        "_encryptor_state",
-        "_lock",
-        "_mac",
-        "_mac_state",
-        "_mac_subkeys",
+        "_counters",
+        "_decryptors",
+        "_ecb_decryptors",
+        "_ecb_encryptors",
+        "_encryptors",
         "_mac_used",
+        "_macs",
         "block_size",
         "cipher",
         "size",
     )
 
     def __init__(self, cipher: Cipher, key: bytes) -> None:
+        """
+        Open a key.
+
+        Args:
+            cipher: which block cipher.
+            key: clear; 8, 16 or 24 bytes for TDES (parity is not checked), 16, 24 or 32 for AES.
+
+        Raises:
+            KeySizeError: `key` has another length.
+        """
         size = len(key)
-        if cipher is Cipher.TDES:
+        if cipher is _TDES:
             self._algorithm: TripleDES | AES = TripleDES(expand_tdes_key(key))
         elif size in cipher.key_sizes:
             self._algorithm = AES(key)
@@ -109,19 +120,14 @@ class CipherKey:
         self.cipher = cipher
         self.block_size: int = cipher.block_size
         self.size = size  # bytes of the key as given, before expansion
-        self._lock = threading.Lock()
-        self._ecb_encryptor: CipherContext | None = None
-        self._ecb_decryptor: CipherContext | None = None
-        # A state is the block the context will XOR into its next one, as a number. None means
-        # that the context is missing or that an exception left it in an unknown place; both make
-        # the next call start a new one.
-        self._encryptor: CipherContext | None = None
-        self._encryptor_state: int | None = None
-        self._decryptor: CipherContext | None = None
-        self._decryptor_state: int | None = None
-        self._mac: CipherContext | None = None
-        self._mac_state: int | None = None
-        self._mac_subkeys = (0, 0)
+        self._ecb_encryptors: list[CipherContext] = []
+        self._ecb_decryptors: list[CipherContext] = []
+        self._counters: list[CipherContext] = []
+        # With each CBC context goes its state: the block it will XOR into its next, as a number.
+        self._encryptors: list[tuple[CipherContext, int]] = []
+        self._decryptors: list[tuple[CipherContext, int]] = []
+        # With a MAC context go its state and both subkeys of CMAC.
+        self._macs: list[tuple[CipherContext, int, int, int]] = []
         self._mac_used = False
 
     def __repr__(self) -> str:
@@ -131,18 +137,25 @@ class CipherKey:
         """Encrypt whole blocks in ECB. Raises DataSizeError if `data` is not whole blocks."""
         if len(data) % self.block_size:
             raise self._not_blocks(data)
-        if self._ecb_encryptor is None:
-            self._ecb_encryptor = _Cipher(self._algorithm, modes.ECB()).encryptor()  # noqa: S305
-        # Whole blocks leave no state behind, so ECB needs no lock.
-        return self._ecb_encryptor.update(data)
+        try:
+            context = self._ecb_encryptors.pop()
+        except IndexError:
+            context = _Cipher(self._algorithm, modes.ECB()).encryptor()  # noqa: S305
+        out = context.update(data)
+        self._ecb_encryptors.append(context)
+        return out
 
     def decrypt_ecb(self, data: bytes) -> bytes:
         """Decrypt whole blocks in ECB. Raises DataSizeError if `data` is not whole blocks."""
         if len(data) % self.block_size:
             raise self._not_blocks(data)
-        if self._ecb_decryptor is None:
-            self._ecb_decryptor = _Cipher(self._algorithm, modes.ECB()).decryptor()  # noqa: S305
-        return self._ecb_decryptor.update(data)
+        try:
+            context = self._ecb_decryptors.pop()
+        except IndexError:
+            context = _Cipher(self._algorithm, modes.ECB()).decryptor()  # noqa: S305
+        out = context.update(data)
+        self._ecb_decryptors.append(context)
+        return out
 
     def encrypt_cbc(self, data: bytes, iv: bytes) -> bytes:
         """
@@ -155,21 +168,19 @@ class CipherKey:
         Raises:
             DataSizeError: `data` is not whole blocks, or `iv` not one.
         """
-        block_size = self.block_size
-        if len(data) % block_size or len(iv) != block_size:
+        block_size, size = self.block_size, len(data)
+        if size % block_size or len(iv) != block_size:
             raise self._not_blocks(data, iv)
-        if not data:
+        if not size:
             return b""
-        with self._lock:
-            state = self._encryptor_state
-            if state is None or self._encryptor is None:
-                self._encryptor = _Cipher(self._algorithm, modes.CBC(iv)).encryptor()
-            else:
-                self._encryptor_state = None
-                first = int.from_bytes(data[:block_size]) ^ int.from_bytes(iv) ^ state
-                data = first.to_bytes(block_size) + data[block_size:]
-            out = self._encryptor.update(data)
-            self._encryptor_state = int.from_bytes(out[-block_size:])
+        try:
+            context, state = self._encryptors.pop()
+        except IndexError:
+            context = _Cipher(self._algorithm, modes.CBC(iv)).encryptor()
+        else:
+            data = _into_first_block(_number(iv) ^ state, data, block_size)
+        out = context.update(data)
+        self._encryptors.append((context, _number(out[-block_size:])))
         return out
 
     def decrypt_cbc(self, data: bytes, iv: bytes) -> bytes:
@@ -183,22 +194,19 @@ class CipherKey:
         Raises:
             DataSizeError: `data` is not whole blocks, or `iv` not one.
         """
-        block_size = self.block_size
-        if len(data) % block_size or len(iv) != block_size:
+        block_size, size = self.block_size, len(data)
+        if size % block_size or len(iv) != block_size:
             raise self._not_blocks(data, iv)
-        if not data:
+        if not size:
             return b""
-        with self._lock:
-            state = self._decryptor_state
-            if state is None or self._decryptor is None:
-                self._decryptor = _Cipher(self._algorithm, modes.CBC(iv)).decryptor()
-                out = self._decryptor.update(data)
-            else:
-                self._decryptor_state = None
-                out = self._decryptor.update(data)
-                first = int.from_bytes(out[:block_size]) ^ int.from_bytes(iv) ^ state
-                out = first.to_bytes(block_size) + out[block_size:]
-            self._decryptor_state = int.from_bytes(data[-block_size:])
+        try:
+            context, state = self._decryptors.pop()
+        except IndexError:
+            context = _Cipher(self._algorithm, modes.CBC(iv)).decryptor()
+            out = context.update(data)
+        else:
+            out = _into_first_block(_number(iv) ^ state, context.update(data), block_size)
+        self._decryptors.append((context, _number(data[-block_size:])))
         return out
 
     def encrypt_ctr(self, data: bytes, counter: bytes) -> bytes:
@@ -216,78 +224,64 @@ class CipherKey:
         block_size, size = self.block_size, len(data)
         if len(counter) != block_size:
             raise self._not_blocks(b"", counter)
-        start, wrap = int.from_bytes(counter), 1 << (8 * block_size)
+        if self.cipher is not _TDES:
+            try:
+                context = self._counters.pop()
+            except IndexError:
+                context = _Cipher(self._algorithm, modes.CTR(counter)).encryptor()
+            else:
+                context.reset_nonce(counter)
+            out = context.update(data)
+            self._counters.append(context)
+            return out
+        # OpenSSL has no counter mode of TDES; the stream is the counters in ECB.
+        start, wrap = _number(counter), 1 << (8 * block_size)
         counters = (
             ((start + i) % wrap).to_bytes(block_size) for i in range(-(-size // block_size))
         )
         stream = self.encrypt_ecb(b"".join(counters))
-        return (int.from_bytes(data) ^ int.from_bytes(stream[:size])).to_bytes(size)
+        return (_number(data) ^ _number(stream[:size])).to_bytes(size)
 
     def cmac(self, data: bytes) -> bytes:
         """Return the whole CMAC (one block) of any number of bytes (NIST SP 800-38B, 6.2)."""
-        block_size = self.block_size
-        with self._lock:
-            if not self._mac_used:
-                # A key that makes one MAC in its life is not worth two contexts and subkeys.
-                self._mac_used = True
-                mac = CMAC(self._algorithm)
-                mac.update(data)
-                return mac.finalize()
-            state = self._mac_state
-            if state is None or self._mac is None:
-                state = self._start_mac()
-            self._mac_state = None
-            subkey, padded_subkey = self._mac_subkeys
-            surplus = len(data) % block_size
-            if surplus or not data:
-                data = data + b"\x80" + bytes(block_size - surplus - 1)
-                subkey = padded_subkey
+        if not self._mac_used:
+            # A key that makes one MAC in its life is not worth a context and subkeys of its own.
+            self._mac_used = True
+            mac = CMAC(self._algorithm)
+            mac.update(data)
+            return mac.finalize()
+        try:
+            context, state, subkey, padded_subkey = self._macs.pop()
+        except IndexError:
+            context, state, subkey, padded_subkey = self._open_mac()
+        block_size, size = self.block_size, len(data)
+        if size % block_size or not size:
+            data = data + b"\x80" + bytes(-(size + 1) % block_size)
             size = len(data)
-            # One number for the whole message: the subkey falls on its last block, and the state
-            # left by the message before is taken out of its first.
-            message = int.from_bytes(data) ^ subkey ^ (state << (8 * (size - block_size)))
-            assert self._mac is not None  # noqa: S101  # _start_mac has set it; this is for mypy
-            tag = self._mac.update(message.to_bytes(size))[-block_size:]
-            self._mac_state = int.from_bytes(tag)
+            mask = padded_subkey
+        else:
+            mask = subkey
+        # The subkey falls on the last block, and the state left by the message before is taken out
+        # of the first.
+        if size <= _SHORT:
+            message = _number(data) ^ mask ^ (state << (8 * (size - block_size)))
+            masked = message.to_bytes(size)
+        else:
+            first = (_number(data[:block_size]) ^ state).to_bytes(block_size)
+            last = (_number(data[-block_size:]) ^ mask).to_bytes(block_size)
+            masked = b"".join((first, data[block_size:-block_size], last))
+        tag = context.update(masked)[-block_size:]
+        self._macs.append((context, _number(tag), subkey, padded_subkey))
         return tag
 
-    def cmac_single_blocks(self, messages: Sequence[bytes]) -> bytes:
-        """
-        Return the CMACs of messages of at most one block each, joined.
-
-        A key that only derives others needs no MAC context for it: the CMAC of one block is one
-        encryption, so all of them are one call in ECB.
-
-        Raises:
-            DataSizeError: a message is longer than one block.
-        """
+    def _open_mac(self) -> tuple[CipherContext, int, int, int]:
+        """Return a fresh MAC context, its state, and both subkeys (NIST SP 800-38B, 6.1)."""
         block_size = self.block_size
-        subkey = _double(int.from_bytes(self.encrypt_ecb(bytes(block_size))), block_size)
-        padded_subkey = _double(subkey, block_size)
-        blocks: list[bytes] = []
-        for message in messages:
-            missing = block_size - len(message)
-            if missing < 0:
-                raise DataSizeError(
-                    f"message of {len(message)} bytes: expected at most {block_size}"
-                )
-            if missing:
-                padded = message + b"\x80" + bytes(missing - 1)
-                block = int.from_bytes(padded) ^ padded_subkey
-            else:
-                block = int.from_bytes(message) ^ subkey
-            blocks.append(block.to_bytes(block_size))
-        return self.encrypt_ecb(b"".join(blocks))
-
-    def _start_mac(self) -> int:
-        """Open the kept MAC context, compute both subkeys, and return the context's state."""
-        block_size = self.block_size
-        self._mac = _Cipher(self._algorithm, modes.CBC(bytes(block_size))).encryptor()
-        # The first block through a zero IV is E(0), the L of SP 800-38B, 6.1, and the state too.
-        state = int.from_bytes(self._mac.update(bytes(block_size)))
-        first = _double(state, block_size)
-        self._mac_subkeys = (first, _double(first, block_size))
-        return state
+        context = _Cipher(self._algorithm, modes.CBC(bytes(block_size))).encryptor()
+        # The first block through a zero IV is E(0), from which the subkeys come, and the state too.
+        state = _number(context.update(bytes(block_size)))
+        subkey = _double(state, block_size)
+        return context, state, subkey, _double(subkey, block_size)
 
     def _not_blocks(self, data: bytes, iv: bytes | None = None) -> DataSizeError:
         block_size = self.block_size
@@ -299,6 +293,14 @@ class CipherKey:
         return DataSizeError(
             f"{self.cipher.name} IV of {len(iv or b'')} bytes: expected {block_size}"
         )
+
+
+def _into_first_block(mask: int, data: bytes, block_size: int) -> bytes:
+    """XOR `mask`, one block as a number, into the first block of `data`."""
+    size = len(data)
+    if size <= _SHORT:
+        return (_number(data) ^ (mask << (8 * (size - block_size)))).to_bytes(size)
+    return (_number(data[:block_size]) ^ mask).to_bytes(block_size) + data[block_size:]
 
 
 def _double(value: int, block_size: int) -> int:

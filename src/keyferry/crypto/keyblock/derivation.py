@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from keyferry.crypto.ciphers import Cipher, CipherKey
+from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
+from cryptography.hazmat.primitives.ciphers.algorithms import AES
+from cryptography.hazmat.primitives.cmac import CMAC
+
+from keyferry.crypto.ciphers import Cipher, expand_tdes_key
 from keyferry.crypto.keyblock.fields import BlockVersion
 
 __all__ = ["derive_keys"]
@@ -36,11 +40,15 @@ def _strings(cipher: Cipher, size: int, purpose: bytes) -> tuple[bytes, ...]:
     )
 
 
-# All strings of a version (KBEK first, then KBAK), by cipher, KBPK bytes and purpose of the KBEK.
+# The strings of KBEK and KBAK, by bytes of the KBPK and version.
 _STRINGS: Final = {
-    (cipher, size, purpose): _strings(cipher, size, purpose) + _strings(cipher, size, _FOR_MAC)
+    (size, version): (
+        _strings(cipher, size, _FOR_CTR if version == "E" else _FOR_CBC),
+        _strings(cipher, size, _FOR_MAC),
+    )
     for cipher, size in _KINDS
-    for purpose in (_FOR_CBC, _FOR_CTR)
+    for version in BlockVersion
+    if version.cipher is cipher and not version.is_legacy
 }
 
 
@@ -62,8 +70,18 @@ def derive_keys(cipher: Cipher, kbpk: bytes, version: BlockVersion) -> tuple[byt
             (number ^ int.from_bytes(bytes([_ENCRYPTION_VARIANT]) * size)).to_bytes(size),
             (number ^ int.from_bytes(bytes([_MAC_VARIANT]) * size)).to_bytes(size),
         )
-    purpose = _FOR_CTR if version is BlockVersion.E else _FOR_CBC
-    strings = _STRINGS[cipher, size, purpose]
-    macs = CipherKey(cipher, kbpk).cmac_single_blocks(strings)
-    half = len(macs) // 2
-    return macs[:size], macs[half : half + size]
+    algorithm = AES(kbpk) if cipher is Cipher.AES else TripleDES(expand_tdes_key(kbpk))
+    for_encryption, for_mac = _STRINGS[size, version]
+    return _concatenate(algorithm, for_encryption, size), _concatenate(algorithm, for_mac, size)
+
+
+def _concatenate(algorithm: AES | TripleDES, strings: tuple[bytes, ...], size: int) -> bytes:
+    """Return the leftmost `size` bytes of the CMACs of the strings."""
+    # The library's CMAC, not that of `CipherKey`: a KBPK derives twice in its life, so contexts
+    # and subkeys of its own would never pay off.
+    macs = b""
+    for string in strings:
+        mac = CMAC(algorithm)
+        mac.update(string)
+        macs += mac.finalize()
+    return macs[:size]

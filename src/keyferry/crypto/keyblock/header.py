@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from string import ascii_uppercase, digits
-from typing import Final, NoReturn, Self
+from typing import Final, NoReturn
 
 from keyferry.crypto.keyblock.fields import Algorithm, BlockVersion, Exportability, ModeOfUse
 from keyferry.crypto.keyblock.optional_blocks import (
@@ -20,12 +21,10 @@ __all__ = ["HEADER_CHARACTERS", "LONGEST_BLOCK", "KeyBlockHeader"]
 HEADER_CHARACTERS: Final = 16
 LONGEST_BLOCK: Final = 9999  # characters: the length field has four digits
 
-# Blocks arrive by the thousand, so each code is one look-up in a table made once.
 _VERSIONS: Final = {member.value: member for member in BlockVersion}
 _ALGORITHMS: Final = {member.value: member for member in Algorithm}
 _MODES: Final = {member.value: member for member in ModeOfUse}
 _EXPORTABILITIES: Final = {member.value: member for member in Exportability}
-_COUNTS: Final = {f"{number:02}": number for number in range(100)}
 _CONTEXTS: Final = frozenset("012")
 _ALPHANUMERIC: Final = digits + ascii_uppercase
 _USAGES: Final = frozenset(a + b for a in _ALPHANUMERIC for b in _ALPHANUMERIC)
@@ -62,8 +61,8 @@ class KeyBlockHeader:
         if self.optional_blocks:
             check_order(self.optional_blocks)
 
-    @classmethod
-    def parse(cls, text: str) -> Self:
+    @staticmethod
+    def parse(text: str) -> KeyBlockHeader:
         """
         Read the header and the optional blocks at the start of `text`.
 
@@ -74,54 +73,21 @@ class KeyBlockHeader:
             UnsupportedKeyBlockError: the version is a digit, which marks a vendor's own format.
             MalformedKeyBlockError: anything else.
         """
-        return cls.read(text)[0]
+        return KeyBlockHeader.read(text)[0]
 
-    @classmethod
-    def read(cls, text: str) -> tuple[Self, int]:
+    @staticmethod
+    def read(text: str) -> tuple[KeyBlockHeader, int]:
         """Do as `parse` does, and also return the offset of what follows the optional blocks."""
-        head = text[:HEADER_CHARACTERS]
-        if len(head) < HEADER_CHARACTERS:
-            _refuse("header", len(head), f"{HEADER_CHARACTERS} characters, found the end")
-        if not (head.isascii() and head.isprintable()):
-            _refuse("header", 0, "printable ASCII")
-        version = _VERSIONS.get(head[0])
-        if version is None:
-            _refuse_version(head[0])
-        length = head[1:5]
-        if not length.isdigit():
-            _refuse("length", 1, "4 decimal digits")
-        algorithm = _ALGORITHMS.get(head[7])
-        if algorithm is None:
-            _refuse("algorithm", 7, f"one of {', '.join(_ALGORITHMS)}")
-        mode = _MODES.get(head[8])
-        if mode is None:
-            _refuse("mode of use", 8, f"one of {', '.join(_MODES)}")
-        exportability = _EXPORTABILITIES.get(head[11])
-        if exportability is None:
-            _refuse("exportability", 11, f"one of {', '.join(_EXPORTABILITIES)}")
-        count = _COUNTS.get(head[12:14])
-        if count is None:
-            _refuse("optional block count", 12, "2 decimal digits")
-        if head[15] != "0":
-            _refuse("reserved character", 15, "0")
-        optional_blocks: tuple[OptionalBlock, ...] = ()
-        end = HEADER_CHARACTERS
-        if count:
-            optional_blocks, end = parse_optional_blocks(
-                text, offset=end, count=count, alignment=version.alignment
-            )
-        header = cls(
-            version=version,
-            usage=head[5:7],
-            algorithm=algorithm,
-            mode=mode,
-            key_version=head[9:11],
-            exportability=exportability,
-            optional_blocks=optional_blocks,
-            context=head[14],
-            length=int(length),
+        header, count = _parse_fixed(text[:HEADER_CHARACTERS])
+        if not count:
+            return header, HEADER_CHARACTERS
+        optional_blocks, end = parse_optional_blocks(
+            text,
+            offset=HEADER_CHARACTERS,
+            count=count,
+            alignment=header.version.alignment,
         )
-        return header, end
+        return replace(header, optional_blocks=optional_blocks), end
 
     def encode(self, *, length: int | None = None) -> str:
         """
@@ -152,10 +118,64 @@ class KeyBlockHeader:
     def _encode(self, length: int, optional: str, count: int) -> str:
         if not 0 <= length <= LONGEST_BLOCK:
             _refuse("length", 1, f"at most {LONGEST_BLOCK} characters, found {length}")
-        return (
-            f"{self.version.value}{length:04}{self.usage}{self.algorithm.value}{self.mode.value}"
-            f"{self.key_version}{self.exportability.value}{count:02}{self.context}0{optional}"
+        return "".join(
+            (
+                self.version,
+                f"{length:04}",
+                self.usage,
+                self.algorithm,
+                self.mode,
+                self.key_version,
+                self.exportability,
+                f"{count:02}",
+                self.context,
+                "0",
+                optional,
+            )
         )
+
+
+@lru_cache(maxsize=1024)
+def _parse_fixed(head: str) -> tuple[KeyBlockHeader, int]:
+    """
+    Read the 16 characters; return the header without optional blocks, and how many there are.
+
+    Remembered, since of a thousand blocks that arrive most have one of a few headers, and reading
+    one takes as long as opening the block. A header is public and does not change.
+    """
+    if len(head) < HEADER_CHARACTERS:
+        _refuse("header", len(head), f"{HEADER_CHARACTERS} characters, found the end")
+    if not (head.isascii() and head.isprintable()):
+        _refuse("header", 0, "printable ASCII")
+    version = _VERSIONS.get(head[0])
+    if version is None:
+        _refuse_version(head[0])
+    if not head[1:5].isdigit():
+        _refuse("length", 1, "4 decimal digits")
+    algorithm = _ALGORITHMS.get(head[7])
+    if algorithm is None:
+        _refuse("algorithm", 7, f"one of {', '.join(_ALGORITHMS)}")
+    mode = _MODES.get(head[8])
+    if mode is None:
+        _refuse("mode of use", 8, f"one of {', '.join(_MODES)}")
+    exportability = _EXPORTABILITIES.get(head[11])
+    if exportability is None:
+        _refuse("exportability", 11, f"one of {', '.join(_EXPORTABILITIES)}")
+    if not head[12:14].isdigit():
+        _refuse("optional block count", 12, "2 decimal digits")
+    if head[15] != "0":
+        _refuse("reserved character", 15, "0")
+    header = KeyBlockHeader(
+        version=version,
+        usage=head[5:7],
+        algorithm=algorithm,
+        mode=mode,
+        key_version=head[9:11],
+        exportability=exportability,
+        context=head[14],
+        length=int(head[1:5]),
+    )
+    return header, int(head[12:14])
 
 
 def _refuse(name: str, offset: int, expected: str) -> NoReturn:

@@ -33,6 +33,10 @@ __all__ = ["KBPK", "UnwrappedKey"]
 
 _LENGTH_BYTES: Final = 2
 _LONGEST_KEY: Final = 0xFFFF // 8  # bytes: two bytes count the bits
+# Looking a member up on its class runs Python code up to 3.11; these are asked for every block.
+_B: Final = BlockVersion.B
+_D: Final = BlockVersion.D
+_E: Final = BlockVersion.E
 _KBPK_SIZES: Final = {Cipher.TDES: (16, 24), Cipher.AES: (16, 24, 32)}
 
 
@@ -146,10 +150,10 @@ class KBPK:
             raise DataSizeError(f"random padding of {len(padding)} bytes: expected {padding_bytes}")
         payload = (8 * size).to_bytes(_LENGTH_BYTES) + key + padding
         bound = text.encode("ascii")
-        if version is BlockVersion.D or version is BlockVersion.B:
+        if version is _D or version is _B:
             mac = kbak.cmac(bound + payload)
             ciphertext = kbek.encrypt_cbc(payload, mac)
-        elif version is BlockVersion.E:
+        elif version is _E:
             mac = kbak.cmac(bound + payload)
             ciphertext = kbek.encrypt_ctr(payload, mac)
         else:
@@ -192,10 +196,10 @@ class KBPK:
             )
         kbek, kbak = self._derived.get(version) or self._open(version)
         bound = block[:end].encode("ascii")
-        if version is BlockVersion.D or version is BlockVersion.B:
+        if version is _D or version is _B:
             payload = kbek.decrypt_cbc(ciphertext, mac)
             expected = kbak.cmac(bound + payload)
-        elif version is BlockVersion.E:
+        elif version is _E:
             payload = kbek.encrypt_ctr(ciphertext, mac)
             expected = kbak.cmac(bound + payload)
         else:
