@@ -1,0 +1,1 @@
+"""ExportKey: one module for each way a key leaves."""

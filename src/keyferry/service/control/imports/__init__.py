@@ -1,0 +1,1 @@
+"""ImportKey: one module for each way a key arrives."""
