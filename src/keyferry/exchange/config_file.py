@@ -28,6 +28,16 @@ _DECODERS: Mapping[str, Callable[[bytes], Any]] = {
     ".yml": msgspec.yaml.decode,
     ".toml": msgspec.toml.decode,
 }
+# What the patterns of `config` mean, by member.
+_FORMS: Mapping[str, str] = {
+    "variant_lmk_identifier": "two digits",
+    "key_block_lmk_identifier": "two digits",
+    "transport_key_kcv": "4 to 16 hex characters",
+    "nonce": "16 to 32 hex characters, an even number",
+    "shared_info": "at most 2048 hex characters, an even number",
+    "key_derivation_function": "NIST_SP800 or ANSI_X963",
+    "hash_algorithm": "SHA_256, SHA_384 or SHA_512",
+}
 _PLACE = re.compile(r"^(?P<what>.*) - at `\$(?P<path>.*)`$", re.DOTALL)
 
 
@@ -96,6 +106,8 @@ def _position(error: Exception) -> str:
     mark = getattr(error.__cause__, "problem_mark", None)
     if mark is not None:
         return f"not well-formed at line {mark.line + 1}, column {mark.column + 1}"
+    if "truncated" in str(error):
+        return "not well-formed: it ends too early"
     found = re.search(r"\(?(byte \d+|(?:at )?line \d+, column \d+)\)?", str(error))
     return f"not well-formed at {found[1].removeprefix('at ')}" if found else "not well-formed"
 
@@ -133,7 +145,9 @@ def _translate(error: msgspec.ValidationError, name: str) -> ConfigurationError:
     if what.startswith("Invalid enum value"):
         choices = _choices(path)
         what = f"expected one of {', '.join(choices)}" if choices else "not a known value"
-    elif "got `int`" in what and "Expected `str" in what:
+    elif "matching regex" in what:
+        what = f"expected {_FORMS.get(path.rsplit('.', 1)[-1], 'another form')}"
+    elif what == "Expected `str`, got `int`":
         hint = 'put the digits in quotes: "02"'
     what = what[:1].lower() + what[1:]
     return ConfigurationError(f"{name}: {path or 'document'}: {what.replace('`', '')}", hint=hint)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from keyferry.crypto.keyblock import KeyBlockHeader
-from keyferry.crypto.tr34 import parse_token
+from keyferry.crypto.tr34 import parse_header, parse_token
 from keyferry.errors import ConfigurationError
 from keyferry.exchange.flows.sender_key import find_sender_key
 from keyferry.exchange.flows.travelled import Travelled
@@ -43,7 +42,7 @@ async def run_tr34(
 
     steps.begin(kdh.label, "export the key as a TR-34 token (two-pass)")
     token = await kdh.export_tr34(key, own=own, peer=receiver, trust=kdh_trust, nonce=plan.nonce)
-    header = KeyBlockHeader.parse(parse_token(token).header)
+    header = parse_header(parse_token(token).header)
     steps.begin(krd.label, "import the key from the token")
     received = await krd.import_tr34(
         token, own=receiver, peer=own, trust=krd_trust, nonce=plan.nonce
