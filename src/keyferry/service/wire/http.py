@@ -21,7 +21,8 @@ class HTTPRequest:
     headers: dict[bytes, bytes]
     body: bytes
     client: str | None = None  # address of the peer
-    tls: bool = False
+    tls_version: str | None = None  # TLSv1.3; None over plain HTTP
+    cipher_suite: str | None = None
 
     def text(self, name: bytes) -> str | None:
         """A header as text, None if it was not sent."""

@@ -41,17 +41,16 @@ def decode_document(body: bytes) -> dict[str, Any]:
     return document
 
 
-def decode_request(
-    body: bytes, request_type: type[Request], validator: RequestValidator
+def typed_request(
+    document: dict[str, Any], request_type: type[Request], validator: RequestValidator
 ) -> Request:
     """
-    Read the request of an operation.
+    Make the request of an operation from a decoded body, removing nulls from `document`.
 
     Raises:
-        SerializationError: not JSON, not an object, or a member of the wrong JSON type.
+        SerializationError: a member of the wrong JSON type.
         InvalidRequestError: a constraint of the API model is broken.
     """
-    document = decode_document(body)
     validator.validate(request_type.__name__, document)
     return msgspec.convert(document, request_type)
 

@@ -1,0 +1,134 @@
+"""`keyferry serve`: run the service."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from keyferry.cli.options import OutputOptions, output_options
+
+_FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+@click.command("serve")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--port",
+    default=8600,
+    show_default=True,
+    type=int,
+    help="Port to listen on; 0 takes a free one.",
+)
+@click.option(
+    "--regions",
+    default="us-east-1,us-west-2",
+    show_default=True,
+    help="Regions to serve, separated by commas.",
+)
+@click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of stores and master keys.  [default: $XDG_DATA_HOME/keyferry]",
+)
+@click.option(
+    "--store",
+    metavar="URL",
+    help="memory: or sqlite:///FILE, one per Region ({region} is replaced, or -REGION goes before"
+    " the suffix).  [default: a SQLite file in the data folder; memory: with --dev]",
+)
+@click.option(
+    "--master-key",
+    metavar="URI",
+    help="file:PATH (made at first start) or env:NAME, with {region} as for --store."
+    "  [default: a file in the data folder; for memory: a fresh key]",
+)
+@click.option("--workers", default=1, show_default=True, type=int, help="Worker processes.")
+@click.option(
+    "--credentials",
+    type=_FILE,
+    help="TOML file of [[access_key]] tables, mode 0600.  [default: none, which --dev replaces]",
+)
+@click.option(
+    "--limits",
+    default="none",
+    show_default=True,
+    metavar="none|aws|FILE",
+    help="Quotas and rates: unlimited, those of AWS, or from a TOML file.",
+)
+@click.option("--tls-cert", type=_FILE, help="Certificate chain in PEM.  [default: no TLS]")
+@click.option("--tls-key", type=_FILE, help="Private key of --tls-cert in PEM.  [default: none]")
+@click.option(
+    "--tls-client-ca",
+    type=_FILE,
+    help="CA certificates that clients must show one of.  [default: clients need none]",
+)
+@click.option(
+    "--behind-proxy",
+    is_flag=True,
+    help="A proxy ends TLS and says who the client is.  [default: off]",
+)
+@click.option(
+    "--ready-file",
+    type=_FILE,
+    help="Written once the service is ready: url, regions, pid as JSON.  [default: none]",
+)
+@click.option(
+    "--dev",
+    is_flag=True,
+    help="Try it out: loopback only, store in memory, access key test with secret test of"
+    " account 111122223333.  [default: off]",
+)
+@output_options
+def serve(
+    options: OutputOptions,  # noqa: ARG001 (the service has no result to show)
+    host: str,
+    port: int,
+    regions: str,
+    data_dir: Path | None,
+    store: str | None,
+    master_key: str | None,
+    workers: int,
+    credentials: Path | None,
+    limits: str,
+    tls_cert: Path | None,
+    tls_key: Path | None,
+    tls_client_ca: Path | None,
+    behind_proxy: bool,
+    ready_file: Path | None,
+    dev: bool,
+) -> int:
+    """
+    Run the AWS Payment Cryptography compatible service.
+
+    One port serves all Regions; a request's Region is the one it was signed for. SIGTERM ends the
+    service once requests in flight are answered.
+    """
+    from keyferry.service import server
+    from keyferry.service.settings import (
+        ListenerSettings,
+        ServiceSettings,
+        default_data_dir,
+        read_limits,
+    )
+
+    service = ServiceSettings(
+        regions=tuple(name.strip() for name in regions.split(",") if name.strip()),
+        data_dir=(data_dir or default_data_dir()).absolute(),
+        store=store,
+        master_key=master_key,
+        credentials=credentials,
+        dev=dev,
+        limits=read_limits(limits),
+    )
+    listener = ListenerSettings(
+        host=host,
+        port=port,
+        tls_cert=tls_cert,
+        tls_key=tls_key,
+        tls_client_ca=tls_client_ca,
+        behind_proxy=behind_proxy,
+        workers=workers,
+        ready_file=ready_file,
+    )
+    return server.serve(service, listener)

@@ -1,0 +1,227 @@
+"""
+The way of a request through the service, as one function from request to response.
+
+Order of evaluation: signature, throttle, parse, shapes, operation. Whatever happens, the answer has
+a request id, the call is counted, logged in one line and audited once; a failure that nobody raised
+on purpose is an internal error whose words stay here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import traceback
+import uuid
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import TypeVar
+
+import msgspec
+import structlog
+
+from keyferry import __version__
+from keyferry.errors import KeyferryError
+from keyferry.service.audit import Caller
+from keyferry.service.authz.access_keys import AccessKeys
+from keyferry.service.call import Call
+from keyferry.service.context import Limits
+from keyferry.service.errors import ServiceError
+from keyferry.service.metrics import CONTENT_TYPE as METRICS_CONTENT_TYPE
+from keyferry.service.metrics import Metrics
+from keyferry.service.region import Region
+from keyferry.service.routes import (
+    asked_operation,
+    find_route,
+    is_api_path,
+    is_data_path,
+    register_operations,
+)
+from keyferry.service.throttle import RequestThrottle
+from keyferry.service.wire import json10
+from keyferry.service.wire.errors import INTERNAL, APIError, api_error
+from keyferry.service.wire.http import HTTPRequest, HTTPResponse
+from keyferry.service.wire.sigv4 import SignatureVerifier
+
+T = TypeVar("T")
+
+_JSON = b"application/json"
+_OFFLOAD_THREADS = 4
+
+_log = structlog.get_logger("keyferry.service")
+
+
+class Dispatcher:
+    """
+    Answers requests for a set of Regions.
+
+    Args:
+        regions: by name; they stay their owner's, who closes them.
+        clock: the time of day in UTC; tests move it.
+    """
+
+    def __init__(
+        self,
+        regions: Mapping[str, Region],
+        keys: AccessKeys,
+        *,
+        limits: Limits | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        register_operations()
+        self._regions = regions
+        self._limits = limits or Limits()
+        self._clock = clock
+        self._verifier = SignatureVerifier(keys, regions.keys())
+        self._throttle = RequestThrottle(self._limits.control_requests_per_second)
+        self._threads = ThreadPoolExecutor(_OFFLOAD_THREADS, thread_name_prefix="offload")
+        self.metrics = Metrics()
+        self.ready = True  # the owner withdraws it when the service is about to stop
+
+    def close(self) -> None:
+        """End the threads of slow work."""
+        self._threads.shutdown(cancel_futures=True)
+
+    async def handle(self, request: HTTPRequest) -> HTTPResponse:
+        """Answer one request."""
+        if is_api_path(request):
+            return await self._handle_call(request)
+        if request.method == "GET":
+            match request.path:
+                case b"/health":
+                    return self._health()
+                case b"/ready":
+                    return await self._ready()
+                case b"/metrics":
+                    return self._metrics()
+        return _plain(404, {"message": "not found"})
+
+    async def _handle_call(self, request: HTTPRequest) -> HTTPResponse:
+        started = time.perf_counter()
+        request_id = str(uuid.uuid4())
+        call: Call | None = None
+        response: msgspec.Struct | None = None
+        declared: frozenset[str] | None = None
+        error: APIError | None = None
+        body = b""
+        try:
+            now = self._clock()
+            signer = self._verifier.verify(request, now=now)
+            call = Call(
+                region=self._regions[signer.region],
+                principal=signer.principal,
+                caller=_caller(request),
+                request_id=request_id,
+                now=now,
+                operation_name=asked_operation(request),
+            )
+            self._throttle.check(signer.principal.account, signer.region, now=time.monotonic())
+            route = find_route(request)
+            declared = route.errors
+            call.operation = route.operation
+            call.operation_name = route.operation.name
+            call.in_model = route.control
+            call.document = json10.decode_document(request.body)
+            call.request = route.read(call.document)
+            context = call.context(offload=self._offload, limits=self._limits)
+            response = await route.operation.function(context, call.request)
+            body = json10.encode_response(response)
+        except KeyferryError as refused:
+            error = api_error(refused, declared)
+            if error.is_fault:
+                _log_failure(refused, request_id)
+        except Exception as failed:  # noqa: BLE001 (the outermost loop answers everything)
+            error = APIError(INTERNAL, INTERNAL.text or "")
+            _log_failure(failed, request_id)
+        if call is not None:
+            call.finish(response, error)
+        self._account(call, response, error, request_id, time.perf_counter() - started)
+        if error is not None:
+            return error.response(request_id, rest=is_data_path(request))
+        return HTTPResponse(
+            status=200, body=body, content_type=json10.CONTENT_TYPE, request_id=request_id
+        )
+
+    def _account(
+        self,
+        call: Call | None,
+        response: msgspec.Struct | None,
+        error: APIError | None,
+        request_id: str,
+        seconds: float,
+    ) -> None:
+        """Count the call and write its line of the log; nothing of a body gets here."""
+        code = "OK" if error is None else error.name
+        operation = (call and call.operation_name) or "unknown"
+        region = call.region.name if call is not None else "none"
+        self.metrics.count(region=region, operation=operation, code=code, seconds=seconds)
+        line = {
+            "request_id": request_id,
+            "operation": operation,
+            "code": code,
+            "duration_ms": round(seconds * 1000, 3),
+        }
+        if call is not None:
+            line["region"] = region
+            line["account"] = call.principal.account
+            key = call.key_of(response)
+            if key is not None:
+                line["key"] = key
+        _log.info("request", **line)
+
+    def refuse(self, refusal: ServiceError) -> HTTPResponse:
+        """Answer a request that is not read to its end; its connection ends too."""
+        request_id = str(uuid.uuid4())
+        error = api_error(refusal)
+        self._account(None, None, error, request_id, 0.0)
+        return error.response(request_id, close=True)
+
+    def _offload(self, work: Callable[[], T], /) -> Awaitable[T]:
+        return asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+    def _health(self) -> HTTPResponse:
+        return _plain(200, {"status": "ok", "version": __version__, "regions": list(self._regions)})
+
+    async def _ready(self) -> HTTPResponse:
+        """Whether every store takes writes now; the reason stays in the log."""
+        unusable: list[str] = [] if self.ready else list(self._regions)
+        for name in [] if unusable else self._regions:
+            try:
+                await asyncio.to_thread(self._regions[name].store.check)
+            except KeyferryError as error:
+                _log.warning("region_not_ready", region=name, reason=str(error))
+                unusable.append(name)
+        if unusable:
+            return _plain(503, {"status": "not ready", "regions": unusable})
+        return _plain(200, {"status": "ready", "regions": list(self._regions)})
+
+    def _metrics(self) -> HTTPResponse:
+        self.metrics.set_audit_dropped(
+            sum(region.audit.dropped for region in self._regions.values())
+        )
+        return HTTPResponse(status=200, body=self.metrics.text(), content_type=METRICS_CONTENT_TYPE)
+
+
+def _plain(status: int, document: dict[str, object]) -> HTTPResponse:
+    return HTTPResponse(status=status, body=json10.encode_document(document), content_type=_JSON)
+
+
+def _caller(request: HTTPRequest) -> Caller:
+    return Caller(
+        source_ip=request.client or "",
+        user_agent=request.text(b"user-agent") or "",
+        host=request.text(b"host"),
+        tls_version=request.tls_version,
+        cipher_suite=request.cipher_suite,
+    )
+
+
+def _log_failure(error: Exception, request_id: str) -> None:
+    """Log where an unexpected error came from; its words may hold what it worked on."""
+    frames = traceback.extract_tb(error.__traceback__)
+    _log.error(
+        "request_failed",
+        request_id=request_id,
+        error=type(error).__name__,
+        where=[f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames[-8:]],
+    )
