@@ -76,12 +76,12 @@ def parse_authorization(header: str) -> Authorization:
     """
     if len(header) > AUTHORIZATION_CHARACTERS:
         raise IncompleteSignatureError("Authorization header is too long")
-    algorithm, _, rest = header.strip().partition(" ")
+    algorithm, _, rest = header.strip(" ").partition(" ")
     if algorithm != ALGORITHM:
         raise IncompleteSignatureError(f"Authorization header must start with {ALGORITHM}")
     parts: dict[str, str] = {}
     for part in rest.split(","):
-        name, equals, value = part.strip().partition("=")
+        name, equals, value = part.strip(" ").partition("=")
         if not equals or name not in ("Credential", "SignedHeaders", "Signature"):
             raise IncompleteSignatureError(
                 "Authorization header holds something other than Credential, SignedHeaders"
@@ -201,10 +201,10 @@ class SignatureVerifier:
     ) -> str:
         """Return the timestamp of the string to sign, checked against the clock and the scope."""
         if "x-amz-date" in authorization.signed_headers:
-            timestamp = headers[b"x-amz-date"].decode("latin-1").strip()
+            timestamp = headers[b"x-amz-date"].decode("latin-1").strip(" ")
             moment = _basic_date(timestamp)
         else:
-            sent = headers[b"date"].decode("latin-1").strip()
+            sent = headers[b"date"].decode("latin-1").strip(" ")
             moment = _basic_date(sent) if _HEADER_DATE.fullmatch(sent) else _http_date(sent)
             timestamp = moment.strftime("%Y%m%dT%H%M%SZ")
         if timestamp[:8] != authorization.scope_date:
