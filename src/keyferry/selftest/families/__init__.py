@@ -12,8 +12,15 @@ if TYPE_CHECKING:
 # Family in the files -> module here. A family that is not listed is unsupported.
 FAMILIES: Final[Mapping[str, str]] = {
     "as2805": "as2805",
+    "cvv": "cvv",
+    "dukpt-aes": "dukpt_aes",
+    "dukpt-tdes": "dukpt_tdes",
     "ecdh-kdf": "ecdh_kdf",
+    "emv": "emv",
     "kcv": "kcv",
+    "mac": "mac",
+    "pin-block": "pin_block",
+    "pin-verify": "pin_verify",
     "rsa-wrap": "rsa_wrap",
     "tr31": "tr31",
     "tr34": "tr34",
