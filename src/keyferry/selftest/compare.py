@@ -11,7 +11,7 @@ from keyferry.errors import MalformedVectorError
 
 @dataclass(frozen=True, slots=True)
 class Leading:
-    """A check value or MAC at full length; a file shows as many of its leading bytes as it likes."""
+    """A check value or MAC at full length, of which a file shows as much as it likes."""
 
     value: bytes = field(repr=False)
 

@@ -7,7 +7,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from keyferry.crypto.ecdh import agree, load_point
 from keyferry.crypto.kdf import KeyDerivationFunction, derive_key
 from keyferry.crypto.keyblock import KBPK, KeyBlockHeader
-from keyferry.errors import UnsupportedAlgorithmError
+from keyferry.errors import KeyAgreementError, UnsupportedAlgorithmError
 from keyferry.keys import KeyAlgorithm
 from keyferry.selftest.case import Case
 from keyferry.selftest.compare import Value
@@ -27,7 +27,7 @@ def _z(case: Case) -> bytes:
     try:
         private_key = ec.derive_private_key(scalar, curve)
     except ValueError:
-        raise case.refuse("private_key", "a scalar of the curve")
+        raise KeyAgreementError("private key is not a scalar of the curve") from None
     return agree(private_key, load_point(case.text("curve"), case.hex("peer_public_key")))
 
 
