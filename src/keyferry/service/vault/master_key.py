@@ -124,18 +124,14 @@ def _parse(text: str, *, place: str) -> bytes:
 
 def _read_file(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
+        # Not blocking: a name that turns out to be a pipe must not hold the start up.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        try:
             # The open file is judged, not the name, which could be swapped in between.
-            status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                raise MasterKeyError(f"master key {path}: not a file")
-            if status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-                raise MasterKeyError(
-                    f"master key {path}: group or others have access "
-                    f"(mode {stat.S_IMODE(status.st_mode):04o})",
-                    hint=f"chmod 600 {path}, and change the key if others may have read it",
-                )
-            content = file.read(_MAX_FILE_BYTES + 1)
+            _check_status(path, os.fstat(descriptor))
+            content = os.read(descriptor, _MAX_FILE_BYTES + 1)
+        finally:
+            os.close(descriptor)
     except FileNotFoundError:
         raise MasterKeyError(
             f"master key {path}: no such file, but the store has a key",
@@ -144,6 +140,17 @@ def _read_file(path: Path) -> bytes:
     except OSError as error:
         raise MasterKeyError(f"master key {path}: {error.strerror}") from error
     return _parse(content.decode("ascii", "replace"), place=str(path))
+
+
+def _check_status(path: Path, status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise MasterKeyError(f"master key {path}: not a file")
+    if status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise MasterKeyError(
+            f"master key {path}: group or others have access "
+            f"(mode {stat.S_IMODE(status.st_mode):04o})",
+            hint=f"chmod 600 {path}, and change the key if others may have read it",
+        )
 
 
 def _make_file(path: Path, random_bytes: Callable[[int], bytes]) -> None:
