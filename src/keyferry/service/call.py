@@ -80,6 +80,8 @@ class Call:
         """Record a call that no change has recorded yet."""
         if self._recorded or self.operation_name is None:
             return
+        if not self.in_model and self.operation is not None and self.operation.read_only:
+            return  # whoever follows the trail would read of nothing but that
         self.region.audit.put(self._record(response, error))
 
     def _record(self, response: msgspec.Struct | None, error: APIError | None) -> AuditRecord:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from keyferry.service.audit import AuditQueue
+from keyferry.service.control.destruction import destroy_due_keys
 from keyferry.service.settings import ServiceSettings
 from keyferry.service.store.interface import KeyStore
 from keyferry.service.store.opening import open_store
@@ -26,8 +27,6 @@ class Region:
 
     async def sweep(self, now: datetime) -> None:
         """Do what is due at `now`: destroy keys whose waiting period is over, forget old tokens."""
-        from keyferry.service.control.destruction import destroy_due_keys
-
         await destroy_due_keys(self.store, region=self.name, now=now)
         await self.store.write(lambda tx: tx.delete_expired_tokens(now))
 
