@@ -73,7 +73,8 @@ def read_rsa_key(source: str, what: str) -> rsa.RSAPrivateKey:
 
 def as_token(data: bytes) -> bytes | None:
     """Return the DER of a TR-34 token, binary or in hex; None if the data is something else."""
-    if data[:1] == b"\x30" and b"\x00" in data[:64]:
+    # A token is longer than 127 bytes, so its length takes a byte that no text has.
+    if data[:1] == b"\x30" and data[1:2] > b"\x80":
         return data
     text = b"".join(data.split())
     if text[:2] != b"30" or len(text) % 2:

@@ -15,7 +15,7 @@ def ask_hidden(question: str) -> str:
     Raises:
         ConfigurationError: there is no terminal to ask on.
     """
-    if not sys.stdin.isatty():
+    if not _is_terminal():
         raise ConfigurationError(
             f"{question}: there is no terminal to ask on",
             hint="name a file, or pipe the key where - stands for standard input",
@@ -24,3 +24,7 @@ def ask_hidden(question: str) -> str:
         return getpass.getpass(f"{question}: ", stream=sys.stderr)
     except EOFError:
         raise ConfigurationError(f"{question}: no answer") from None
+
+
+def _is_terminal() -> bool:
+    return sys.stdin.isatty()
