@@ -35,10 +35,15 @@ class Party:
         assert self.private_key is not None
         return self.private_key
 
+    @property
+    def pem(self) -> bytes:
+        """The certificate as PEM."""
+        return encode_pem(self.certificate)
+
     def write(self, folder: Path, name: str) -> tuple[str, str]:
         """Write certificate and key as PEM for openssl; return both paths."""
         certificate, key = folder / f"{name}.pem", folder / f"{name}.key"
-        certificate.write_bytes(encode_pem(self.certificate))
+        certificate.write_bytes(self.pem)
         key.write_bytes(self.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
         return str(certificate), str(key)
 
