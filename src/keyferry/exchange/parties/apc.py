@@ -285,7 +285,7 @@ class APCParty:
         attributes = _attributes(key)
         if attributes.key_usage.code not in ("K0", "K1"):
             raise ExchangeError(
-                f"{identifier} is a {attributes.key_usage} key, which does not wrap keys",
+                f"{identifier} is of usage {attributes.key_usage}, which does not wrap keys",
                 hint="name a K0 or K1 key",
             )
         _check_usable(key)
@@ -359,7 +359,7 @@ def _check_existing(key: dict[str, Any], attributes: KeyAttributes, request: Key
         )
     if request.algorithm is not None and attributes.key_algorithm is not request.algorithm:
         raise ExchangeError(
-            f"{arn} is a {attributes.key_algorithm} key, not {request.algorithm}",
+            f"{arn} has algorithm {attributes.key_algorithm}, not {request.algorithm}",
             hint="correct key_algorithm",
         )
     if not key.get("Exportable"):
