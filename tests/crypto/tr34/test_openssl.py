@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -31,18 +29,6 @@ KEY = bytes.fromhex("0123456789ABCDEFFEDCBA9876543210")
 NONCE = bytes.fromhex("167EB0E72781E4940112233445566778")
 CIPHERS = {ContentCipher.TDES: "-des3", ContentCipher.AES128: "-aes-128-cbc"}
 HEADERS = {ContentCipher.TDES: "D9999K0TB00E0000", ContentCipher.AES128: "D9999K1AB00E0000"}
-
-
-@pytest.fixture(scope="session")
-def openssl() -> str:
-    """The system's openssl; without it nothing here proves anything, so it must be there."""
-    program = shutil.which("openssl")
-    assert program is not None, "install openssl 3"
-    version = subprocess.run([program, "version"], capture_output=True, text=True, check=True)
-    found = re.match(r"OpenSSL (\d+)", version.stdout)
-    assert found is not None, f"expected OpenSSL 3 or later, found {version.stdout}"
-    assert int(found[1]) >= 3, f"expected OpenSSL 3 or later, found {version.stdout}"
-    return program
 
 
 def run(*arguments: str | Path) -> None:
