@@ -1,0 +1,1 @@
+"""Measurements against named peers. Each module has `run() -> str`, which returns Markdown."""
