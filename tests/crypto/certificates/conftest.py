@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import re
+import shutil
+import subprocess
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -51,3 +55,19 @@ def root(rsa_key: rsa.RSAPrivateKey, validity: dict[str, Any]) -> Any:
 def ec_root(p521_key: ec.EllipticCurvePrivateKey, validity: dict[str, Any]) -> Any:
     """An EC authority."""
     return create_root(p521_key, common_name="EC Root", **validity)
+
+
+@pytest.fixture(scope="session")
+def openssl() -> str:
+    """The system's openssl 3. A machine without it skips, CI must have it."""
+    program = shutil.which("openssl")
+    version = ""
+    if program is not None:
+        told = subprocess.run([program, "version"], capture_output=True, text=True, check=True)
+        version = told.stdout.strip()
+    found = re.match(r"OpenSSL (\d+)", version)  # LibreSSL has no OAEP options
+    if program is None or found is None or int(found[1]) < 3:
+        reason = f"needs OpenSSL 3 or later, found {version or 'none'}"
+        assert "KEYFERRY_REQUIRE_ALL_CLIENTS" not in os.environ, reason
+        pytest.skip(reason)
+    return program
