@@ -55,6 +55,7 @@ def test_refuses_other_hashes() -> None:
     """An HMAC check value needs one of the four hashes, and a key."""
     with pytest.raises(UnsupportedAlgorithmError, match="SHA1"):
         hmac_kcv(b"key", "SHA1")
+    assert hmac_kcv(b"key", "SHA_256") == hmac_kcv(b"key", "SHA256")
     with pytest.raises(KeySizeError, match="0 bytes"):
         hmac_kcv(b"", "SHA256")
 

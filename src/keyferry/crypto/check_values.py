@@ -81,7 +81,7 @@ def hmac_kcv(key: bytes, hash_name: str, *, size: int = 3) -> bytes:
 
     Args:
         key: any number of bytes but none, clear.
-        hash_name: the key's hash: SHA224, SHA256, SHA384 or SHA512.
+        hash_name: the key's hash: SHA224, SHA256, SHA384 or SHA512; SHA_256 is the same.
         size: bytes wanted, at most one digest.
 
     Raises:
@@ -91,13 +91,14 @@ def hmac_kcv(key: bytes, hash_name: str, *, size: int = 3) -> bytes:
 
     Source: as the AWS sample code computes it. Vectors: kcv.json.
     """
-    if hash_name not in _HMAC_HASHES:
+    digest = _HMAC_HASHES.get(hash_name.replace("_", ""))
+    if digest is None:
         raise UnsupportedAlgorithmError(
-            f"HMAC hash {hash_name!r}: expected one of {', '.join(_HMAC_HASHES)}"
+            f"HMAC hash {hash_name[:20]!r}: expected one of {', '.join(_HMAC_HASHES)}"
         )
     if not key:
         raise KeySizeError("HMAC key of 0 bytes: expected at least 1")
-    return _left(hmac.digest(key, b"", _HMAC_HASHES[hash_name]), size)
+    return _left(hmac.digest(key, b"", digest), size)
 
 
 def public_key_kcv(public_key_der: bytes) -> bytes:

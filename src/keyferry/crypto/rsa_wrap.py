@@ -29,7 +29,7 @@ def wrap_oaep(public_key: rsa.RSAPublicKey, key: bytes, hash_name: str) -> bytes
     Source: RFC 8017, 7.1.1.
     """
     digest = digest_named(hash_name)
-    room = public_key.key_size // 8 - 2 * digest.digest_size - 2
+    room = (public_key.key_size + 7) // 8 - 2 * digest.digest_size - 2
     if not 0 < len(key) <= room:
         raise KeySizeError(
             f"key of {len(key)} bytes: expected 1 to {max(room, 0)} for RSA of"

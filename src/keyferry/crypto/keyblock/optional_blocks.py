@@ -36,7 +36,7 @@ _SYNTAX: Final[dict[str, tuple[re.Pattern[str], str]]] = {
     name: (re.compile(pattern, re.ASCII), expected)
     for name, pattern, expected in (
         ("AL", "01(00|01)", "version 01 and key life 00 or 01"),
-        ("BI", "00[0-9A-Fa-f]{10}|(01|11)[0-9A-Fa-f]{8}", "00 and 10 hex digits, or 01 and 8"),
+        ("BI", "(00|11)[0-9A-Fa-f]{10}|(01|11)[0-9A-Fa-f]{8}", "00 and 10 hex digits, or 01 and 8"),
         ("CT", "(00|01|02).+", "format 00, 01 or 02 and a certificate"),
         ("DA", "01(.{5})+", "version 01 and entries of 5 characters"),
         (
