@@ -28,6 +28,7 @@ class Under(StrEnum):
     """Which key a key field is wrapped under."""
 
     LMK = "LMK"
+    OLD_LMK = "old LMK"  # in key change storage: its keys come to be translated
     ZMK = "ZMK"
 
 
@@ -195,6 +196,7 @@ class PrivateKeyField:
     """
 
     name: str
+    under: Under = Under.LMK
 
     def decode(self, reader: Reader, values: Values) -> None:
         start = reader.offset
@@ -202,11 +204,11 @@ class PrivateKeyField:
         if length == PRIVATE_LENGTH_OF_BLOCK.encode("ascii"):
             if reader.peek(1) != b"S":
                 raise reader.fail(self.name, "a Thales key block after FFFF")
-            values[self.name] = read_key(reader, self.name, bare=0, binary=True)
+            values[self.name] = read_key(reader, self.name, bare=0, binary=True, under=self.under)
             return
         if length.translate(None, DIGITS) or length == b"0000":
             raise reader.fail(self.name, "a length of four digits, or FFFF", at=start)
-        values[self.name] = WireKey("", reader.take(int(length), self.name))
+        values[self.name] = WireKey("", reader.take(int(length), self.name), self.under)
 
     def encode(self, values: Values, out: bytearray) -> None:
         value = present(values, self.name)

@@ -80,7 +80,7 @@ BW: Final = Command(
     request=(
         hexadecimal("type_code", 2),
         choice("length_flag", "0", "1", "2", "3", "F", reply="05"),
-        KeyField("key"),
+        KeyField("key", under=Under.OLD_LMK),
         When(equals("type_code", "FF"), (Group(b";", "key type", (hexadecimal("key_type", 3),)),)),
         Group(
             b";",

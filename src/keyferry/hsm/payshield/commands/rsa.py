@@ -27,7 +27,14 @@ from keyferry.hsm.fields import (
     hexadecimal,
 )
 from keyferry.hsm.payshield.commands import tails
-from keyferry.hsm.payshield.key_field import KeyField, PrivateKeyField, WireKey, key_of, read_key
+from keyferry.hsm.payshield.key_field import (
+    KeyField,
+    PrivateKeyField,
+    Under,
+    WireKey,
+    key_of,
+    read_key,
+)
 from keyferry.hsm.payshield.lmk import LMKScheme
 from keyferry.hsm.reading import Reader
 from keyferry.hsm.values import Values
@@ -177,7 +184,7 @@ EM: Final = Command(
     response_code="EN",
     name="translate private key from old LMK to new LMK",
     request=(
-        PrivateKeyField("private_key"),
+        PrivateKeyField("private_key", under=Under.OLD_LMK),
         tails.LMK,
         tails.SHORT_HEADER,
         tails.CHANGED_EXPORTABILITY,
