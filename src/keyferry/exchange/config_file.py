@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 import re
 import types
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Union, get_args, get_origin, get_type_hints
@@ -21,6 +21,8 @@ from keyferry.errors import ConfigurationError
 from keyferry.exchange.config import ExchangeConfig
 
 MAXIMUM_BYTES = 1 << 20
+MAXIMUM_NAME = 100  # characters shown of a member's name
+MAXIMUM_PROBLEMS = 10  # told at once
 
 _DECODERS: Mapping[str, Callable[[bytes], Any]] = {
     ".json": msgspec.json.decode,
@@ -92,7 +94,7 @@ def parse_config(data: bytes, *, decoder: Callable[[bytes], Any], name: str) -> 
         raise ConfigurationError(f"{name}: expected an object with kdh and krd")
     unknown = list(_unknown_members(document, ExchangeConfig, ""))
     if unknown:
-        raise ConfigurationError(f"{name}: " + "; ".join(unknown))
+        raise ConfigurationError(f"{name}: " + "; ".join(unknown[:MAXIMUM_PROBLEMS]))
     try:
         return msgspec.convert(document, ExchangeConfig)
     except RecursionError:
@@ -123,9 +125,24 @@ def _unknown_members(value: object, kind: Any, path: str) -> Iterator[str]:
         if member in known:
             yield from _unknown_members(inner, known[member], place)
             continue
-        nearest = difflib.get_close_matches(str(member), known, n=1, cutoff=0.0)
-        near = f"{path}.{nearest[0]}" if path else nearest[0]
-        yield f"{place} is not known; the nearest is {near}"
+        near = _nearest(str(member), known)
+        near = f"{path}.{near}" if path else near
+        yield f"{_printable(place)} is not known; the nearest is {near}"
+
+
+def _nearest(member: str, known: Iterable[str]) -> str:
+    """The known name most like `member`; the same letters in another order come first."""
+
+    def likeness(name: str) -> tuple[bool, float]:
+        matcher = difflib.SequenceMatcher(None, member, name)
+        return sorted(name) == sorted(member), matcher.ratio()
+
+    return max(known, key=likeness)
+
+
+def _printable(text: str) -> str:
+    """A name from a file, fit to be shown on a terminal."""
+    return "".join(c if c.isprintable() else "?" for c in text[:MAXIMUM_NAME])
 
 
 def _struct_of(kind: Any) -> type[msgspec.Struct] | None:
