@@ -43,6 +43,10 @@ RandomBytes = Callable[[int], bytes]
 _ISO_0, _ISO_1, _ISO_2, _ISO_3, _ISO_4 = PINBlockFormat
 _HEX = "0123456789ABCDEF"
 _LETTERS = "ABCDEF"
+# By the length of the PIN: the nibble that says it, and the fill that follows it.
+_LENGTHS = tuple(_HEX)
+_FILLS_F = tuple("F" * (14 - size) for size in range(15))
+_FILLS_A = tuple("A" * (14 - size) for size in range(15))
 # What the length nibble says, and 0 where it says a length no PIN has.
 _PIN_SIZES = {nibble: size if 4 <= size <= 12 else 0 for size, nibble in enumerate(_HEX)}
 # 252 is the largest multiple of six a byte holds: the rest is dropped, so that each letter is
@@ -83,18 +87,18 @@ def encode_pin_block(
     check_pin(pin)
     size = len(pin)
     if pin_format is _ISO_0:
-        return (int(f"0{size:X}{pin}".ljust(16, "F"), 16) ^ _pan_number(pan)).to_bytes(8)
+        return (int(f"0{_LENGTHS[size]}{pin}{_FILLS_F[size]}", 16) ^ _pan_number(pan)).to_bytes(8)
     if pin_format is _ISO_2:
-        return bytes.fromhex(f"2{size:X}{pin}".ljust(16, "F"))
+        return bytes.fromhex(f"2{_LENGTHS[size]}{pin}{_FILLS_F[size]}")
     if fill is None:
         fill = _random_fill(pin_format, size, random_bytes)
     else:
         _check_fill(pin_format, size, fill)
     if pin_format is _ISO_3:
-        return (int(f"3{size:X}{pin}{fill}", 16) ^ _pan_number(pan)).to_bytes(8)
+        return (int(f"3{_LENGTHS[size]}{pin}{fill}", 16) ^ _pan_number(pan)).to_bytes(8)
     if pin_format is _ISO_4:
-        return bytes.fromhex(f"4{size:X}{pin}".ljust(16, "A") + fill)
-    return bytes.fromhex(f"1{size:X}{pin}{fill}")
+        return bytes.fromhex(f"4{_LENGTHS[size]}{pin}{_FILLS_A[size]}{fill}")
+    return bytes.fromhex(f"1{_LENGTHS[size]}{pin}{fill}")
 
 
 def decode_pin_block(pin_format: PINBlockFormat, block: bytes, pan: str | None = None) -> str:
@@ -149,7 +153,8 @@ def encrypt_pin_block(
 
     Source: ISO 9564-1:2017, 9.3 and, for format 4, 9.4.2.3. Vectors: pin-block.json.
     """
-    _check_cipher(key, pin_format)
+    if key.block_size != pin_format.block_size or pin_format is _ISO_2:
+        raise _wrong_cipher(key, pin_format)
     if pin_format is not _ISO_4:
         return key.encrypt_ecb(
             encode_pin_block(pin_format, pin, pan, fill=fill, random_bytes=random_bytes)
@@ -178,7 +183,8 @@ def decrypt_pin_block(
         UnsupportedAlgorithmError: the cipher does not serve this format.
         PaymentDataError: `pan` is missing or not a PAN.
     """
-    _check_cipher(key, pin_format)
+    if key.block_size != pin_format.block_size or pin_format is _ISO_2:
+        raise _wrong_cipher(key, pin_format)
     if len(block) != pin_format.block_size:
         raise _wrong_size(pin_format, block)
     if pin_format is _ISO_4:
@@ -227,7 +233,9 @@ def translate_pin_block(
             )
         if outgoing_format.has_pan and incoming_pan != outgoing_pan:
             raise PaymentDataError("outgoing PAN", expected="the same as the incoming one")
-    _check_cipher(outgoing_key, outgoing_format)
+    # Before the block is opened, so that nothing about it shows in what fails first.
+    if outgoing_key.block_size != outgoing_format.block_size or outgoing_format is _ISO_2:
+        raise _wrong_cipher(outgoing_key, outgoing_format)
     pin = decrypt_pin_block(incoming_key, incoming_format, block, incoming_pan)
     return encrypt_pin_block(
         outgoing_key, outgoing_format, pin, outgoing_pan, fill=fill, random_bytes=random_bytes
@@ -244,9 +252,9 @@ def _judge(pin_format: PINBlockFormat, text: str) -> str:
     if pin_format is _ISO_3:
         sound &= fill.isalpha()
     elif pin_format is _ISO_4:
-        sound &= fill == "A" * len(fill)
+        sound &= fill == _FILLS_A[size]
     elif pin_format is not _ISO_1:
-        sound &= fill == "F" * len(fill)
+        sound &= fill == _FILLS_F[size]
     if not sound:
         raise PINBlockError
     return pin
@@ -265,8 +273,10 @@ def _pan_field(pan: str | None) -> int:
     if pan is None:
         raise PaymentDataError("PAN", expected="a PAN: this PIN block format needs it")
     check_pan(pan, minimum=1)
-    account = pan if len(pan) >= 12 else pan.zfill(12)
-    return int(f"{len(account) - 12}{account}".ljust(32, "0"), 16)
+    size = len(pan)
+    if size < 12:
+        return int(pan, 16) << 76  # padded with zeros to 12 digits: length nibble 0
+    return int(_LENGTHS[size - 12] + pan, 16) << 4 * (31 - size)
 
 
 def _random_fill(pin_format: PINBlockFormat, size: int, random_bytes: RandomBytes) -> str:
@@ -288,14 +298,15 @@ def _check_fill(pin_format: PINBlockFormat, size: int, fill: str) -> None:
         raise PaymentDataError("PIN block fill", expected=f"{count} characters of {alphabet}")
 
 
-def _check_cipher(key: CipherKey, pin_format: PINBlockFormat) -> None:
+def _wrong_cipher(key: CipherKey, pin_format: PINBlockFormat) -> UnsupportedAlgorithmError:
     if pin_format is _ISO_2:
-        raise UnsupportedAlgorithmError("PIN block format 2 does not go under a PIN encryption key")
-    if key.block_size != pin_format.block_size:
-        raise UnsupportedAlgorithmError(
-            f"PIN block format {pin_format.value} under {key.cipher.name}: expected"
-            f" {'AES' if pin_format is _ISO_4 else 'TDES'}"
+        return UnsupportedAlgorithmError(
+            "PIN block format 2 does not go under a PIN encryption key"
         )
+    return UnsupportedAlgorithmError(
+        f"PIN block format {pin_format.value} under {key.cipher.name}: expected"
+        f" {'AES' if pin_format is _ISO_4 else 'TDES'}"
+    )
 
 
 def _wrong_size(pin_format: PINBlockFormat, block: bytes) -> DataSizeError:
