@@ -65,8 +65,9 @@ class Plan:
     """One exchange, decided."""
 
     method: Method
-    kdh: PartyConfig
-    krd: APC
+    # Kept out of representations: a wrapped key, or a clear one by mistake, may stand in them.
+    kdh: PartyConfig = field(repr=False)
+    krd: APC = field(repr=False)
     key: KeyRequest
     wrapping: KeyAlgorithm | None = None  # TR-34: the RSA keys; ECDH: the curve
     nonce: bytes = field(default=b"", repr=False)  # TR-34

@@ -34,7 +34,8 @@ class KeyRequest:
     usage: KeyUsage
     # None: an existing key whose exact algorithm nobody stated. A generated key has one.
     algorithm: KeyAlgorithm | None
-    transport_key: str = ""  # the party's own name of an existing key; empty: generate
+    # The party's own name of an existing key; empty: generate one.
+    transport_key: str = field(default="", repr=False)
     expected_check_value: str = ""
 
     @property
