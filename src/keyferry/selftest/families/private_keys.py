@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -13,10 +14,18 @@ from keyferry.selftest.case import Case
 
 def load_rsa_private_key(case: Case, value: Any, member: str) -> rsa.RSAPrivateKey:
     """Load an RSA key from PKCS #8 DER in hex; `member` names it in errors."""
-    try:
-        key = load_der_private_key(case.bytes_of(value, member), password=None)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        key = None
-    if not isinstance(key, rsa.RSAPrivateKey):
+    key = _load(case.bytes_of(value, member))
+    if key is None:
         raise case.refuse(member, "an RSA private key in PKCS #8")
     return key
+
+
+# Loading proves a key's primes, which takes longer than the case that uses it; a file has a few
+# keys for many cases. They are published test keys, so keeping them gives nothing away.
+@lru_cache(maxsize=16)
+def _load(encoded: bytes) -> rsa.RSAPrivateKey | None:
+    try:
+        key = load_der_private_key(encoded, password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return None
+    return key if isinstance(key, rsa.RSAPrivateKey) else None
