@@ -13,9 +13,8 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from datetime import UTC, datetime
 from typing import Any
 
-import structlog
-
 from keyferry.errors import KeyferryError
+from keyferry.service import log
 from keyferry.service.dispatch import Dispatcher
 from keyferry.service.errors import BodyTooLargeError
 from keyferry.service.region import Region
@@ -35,8 +34,6 @@ SWEEP_PERIOD_S = 60.0
 
 # The extension of the ASGI scope in which our server tells TLS version and cipher suite.
 TLS_EXTENSION = "keyferry.tls"
-
-_log = structlog.get_logger("keyferry.service")
 
 
 class Application:
@@ -84,14 +81,14 @@ class Application:
             try:
                 await region.sweep(now)
             except KeyferryError as error:
-                _log.warning("sweep_failed", region=region.name, reason=str(error))
+                log.warning("sweep_failed", region=region.name, reason=str(error))
 
     async def _sweep_for_ever(self) -> None:
         while True:
             try:
                 await self.sweep(datetime.now(UTC))
             except Exception as error:  # noqa: BLE001 (the outermost loop of the sweep goes on)
-                _log.error("sweep_failed", error=type(error).__name__)
+                log.error("sweep_failed", error=type(error).__name__)
             await asyncio.sleep(self._sweep_period_s)
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:

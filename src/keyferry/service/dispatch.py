@@ -18,10 +18,10 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 import msgspec
-import structlog
 
 from keyferry import __version__
 from keyferry.errors import KeyferryError
+from keyferry.service import log
 from keyferry.service.audit import Caller
 from keyferry.service.authz.access_keys import AccessKeys
 from keyferry.service.call import Call
@@ -47,8 +47,6 @@ T = TypeVar("T")
 
 _JSON = b"application/json"
 _OFFLOAD_THREADS = 4
-
-_log = structlog.get_logger("keyferry.service")
 
 
 class Dispatcher:
@@ -167,7 +165,7 @@ class Dispatcher:
             key = call.key_of(response)
             if key is not None:
                 line["key"] = key
-        _log.info("request", **line)
+        log.info("request", **line)
 
     def refuse(self, refusal: ServiceError) -> HTTPResponse:
         """Answer a request that is not read to its end; its connection ends too."""
@@ -189,7 +187,7 @@ class Dispatcher:
             try:
                 await asyncio.to_thread(self._regions[name].store.check)
             except KeyferryError as error:
-                _log.warning("region_not_ready", region=name, reason=str(error))
+                log.warning("region_not_ready", region=name, reason=str(error))
                 unusable.append(name)
         if unusable:
             return _plain(503, {"status": "not ready", "regions": unusable})
@@ -219,7 +217,7 @@ def _caller(request: HTTPRequest) -> Caller:
 def _log_failure(error: Exception, request_id: str) -> None:
     """Log where an unexpected error came from; its words may hold what it worked on."""
     frames = traceback.extract_tb(error.__traceback__)
-    _log.error(
+    log.error(
         "request_failed",
         request_id=request_id,
         error=type(error).__name__,

@@ -87,6 +87,13 @@ class GuardedProtocol(HttpToolsProtocol):
             return True  # the transport stays open for the answer
         return None
 
+    def shutdown(self) -> None:
+        super().shutdown()
+        if self._tls is not None and not self._answering:
+            # A polite end of TLS waits for the client's, who has no reason to look at an idle
+            # connection now; that would hold up the end of the service.
+            self.transport.abort()
+
     def _start_header_timer(self) -> None:
         if self._header_timer is None:
             self._header_timer = self.loop.call_later(self.header_timeout_s, self._give_up)

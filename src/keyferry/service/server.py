@@ -19,10 +19,10 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-import structlog
 import uvicorn
 
 from keyferry.errors import ConfigurationError
+from keyferry.service import log
 from keyferry.service.app import Application
 from keyferry.service.authz.access_keys import AccessKeys, development_keys, read_credentials
 from keyferry.service.dispatch import Dispatcher
@@ -34,8 +34,6 @@ from keyferry.service.settings import ListenerSettings, ServiceSettings
 KEEP_ALIVE_S = 75
 SHUTDOWN_S = 10
 BACKLOG = 2048
-
-_log = structlog.get_logger("keyferry.service")
 
 
 def serve(service: ServiceSettings, listener: ListenerSettings) -> int:
@@ -62,7 +60,7 @@ def serve(service: ServiceSettings, listener: ListenerSettings) -> int:
 
         def announce() -> None:
             write_ready_file(listener.ready_file, url, service.regions)
-            _log.info("service_ready", url=url, regions=list(service.regions), pid=os.getpid())
+            log.info("service_ready", url=url, regions=list(service.regions), pid=os.getpid())
 
         run_server(service, listener, keys, tls, listening, regions, on_ready=announce)
     if listener.ready_file is not None:
@@ -141,11 +139,11 @@ class APIServer(uvicorn.Server):
         self._on_ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        _log.info("service_stopping")
+        log.info("service_stopping")
         self._application.dispatcher.ready = False
         await super().shutdown(sockets)
         await self._application.stop()
-        _log.info("service_stopped")
+        log.info("service_stopped")
 
     async def on_tick(self, counter: int) -> bool:
         return await super().on_tick(counter) or self._should_end()

@@ -19,15 +19,12 @@ import time
 from types import FrameType
 from typing import NoReturn
 
-import structlog
-
+from keyferry.service import log
 from keyferry.service.authz.access_keys import AccessKeys
 from keyferry.service.metrics import MULTIPROCESS_DIR, forget_process
 from keyferry.service.region import open_regions
 from keyferry.service.server import run_server, write_ready_file
 from keyferry.service.settings import ListenerSettings, ServiceSettings
-
-_log = structlog.get_logger("keyferry.service")
 
 _READY = b"r"
 _HANDLED = (signal.SIGTERM, signal.SIGINT)
@@ -64,12 +61,12 @@ class WorkerPool:
         try:
             started = all(self._start(number) for number in range(self._listener.workers))
             if not started and not self._stopping:
-                _log.error("worker_does_not_start")
+                log.error("worker_does_not_start")
                 self._failed = True
                 self._stop()
             if not self._stopping:
                 write_ready_file(self._listener.ready_file, url, self._service.regions)
-                _log.info("service_ready", url=url, workers=len(self._workers), pid=os.getpid())
+                log.info("service_ready", url=url, workers=len(self._workers), pid=os.getpid())
             self._look_after()
         finally:
             for number, handler in before.items():
@@ -123,7 +120,7 @@ class WorkerPool:
             )
             status = 0
         except BaseException as error:  # noqa: BLE001 (nothing may unwind into the parent's frames)
-            _log.error("worker_failed", worker=number, error=type(error).__name__)
+            log.error("worker_failed", worker=number, error=type(error).__name__)
         finally:
             sys.stdout.flush()
             sys.stderr.flush()
@@ -142,12 +139,12 @@ class WorkerPool:
                 # One that was told to end while it still started had no handler yet.
                 self._failed = self._failed or status not in (0, -signal.SIGTERM)
                 continue
-            _log.error("worker_ended", worker=number, status=status)
+            log.error("worker_ended", worker=number, status=status)
             short = time.monotonic() - started < _SHORT_LIFE_S
             self._short_lives = self._short_lives + 1 if short else 0
             if self._short_lives >= _SHORT_LIVES or not self._start(number):
                 if not self._stopping:
-                    _log.error("worker_does_not_start", worker=number)
+                    log.error("worker_does_not_start", worker=number)
                     self._failed = True
                 self._stop()
 
