@@ -55,13 +55,6 @@ class Case:
             raise self.refuse(member, "a whole number")
         return value
 
-    def flag(self, member: str) -> bool:
-        """Return a member that is true or false."""
-        value = self._member(member)
-        if not isinstance(value, bool):
-            raise self.refuse(member, "true or false")
-        return value
-
     def hex(self, member: str) -> bytes:
         """Return a member that is hex as the bytes it stands for."""
         return self.bytes_of(self._member(member), member)
@@ -102,11 +95,7 @@ class Case:
 
     def entry(self, table: str, member: str) -> Any:
         """Return the entry of a top-level table that a member names."""
-        return self.entry_named(table, self.text(member), member)
-
-    def entry_named(self, table: str, name: str, member: str) -> Any:
-        """Return the entry `name` of a top-level table."""
-        entries = self.tables.get(table)
+        entries, name = self.tables.get(table), self.text(member)
         if not isinstance(entries, dict) or name not in entries:
             raise self.refuse(member, f"a name in the table {table!r} of the file")
         return entries[name]
