@@ -1,0 +1,181 @@
+"""
+A client of one payShield: any command of the tables, on kept connections.
+
+What the commands mean is the driver's business; here they are encoded, sent, tried again where
+that is safe, and decoded.
+"""
+
+from __future__ import annotations
+
+import itertools
+import ssl
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Final, Self
+
+import stamina
+
+from keyferry.errors import ConfigurationError, HSMConnectionError, HSMFrameError
+from keyferry.hsm.commands import Command
+from keyferry.hsm.payshield.commands import COMMANDS
+from keyferry.hsm.payshield.connection import NotSentError
+from keyferry.hsm.payshield.lmk import LMKSelection
+from keyferry.hsm.payshield.message import GOOD, Response, decode_response, encode_request
+from keyferry.hsm.payshield.pool import Address, ConnectionPool
+from keyferry.hsm.payshield.refusals import TRANSIENT, refusal
+from keyferry.hsm.payshield.results import Diagnostics, Status
+
+DEFAULT_PORT: Final = 1500
+
+
+class HostClient:
+    """
+    One payShield. Use as an asynchronous context manager, within one event loop.
+
+    Every method raises `HSMRefusedError` when the HSM answers with an error code,
+    `HSMConnectionError` or `HSMTimeoutError` when it does not answer, and `HSMFrameError` when
+    what it answers is not the command's response.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        port: int = DEFAULT_PORT,
+        *,
+        header_bytes: int = 4,
+        timeout_s: float = 8.0,
+        connect_timeout_s: float = 5.0,
+        connections: int = 4,
+        attempts: int = 3,
+        tls: ssl.SSLContext | None = None,
+        server_name: str | None = None,
+    ) -> None:
+        """
+        Prepare a driver; the first command opens a connection.
+
+        Args:
+            host: name or address.
+            port: 1500 by default; TLS listens on 2500 by default.
+            header_bytes: length of the message header this host port is configured for.
+            timeout_s: how long an answer may take.
+            connect_timeout_s: how long a connection may take, TLS included.
+            connections: kept at most.
+            attempts: how often a command is tried when the connection fails; commands that
+                change the HSM are only tried again if they never left.
+            tls: speak TLS.
+            server_name: the name the HSM's certificate carries, where it is not `host`.
+        """
+        if not 0 <= header_bytes <= 255:
+            raise ConfigurationError(f"message header of {header_bytes} bytes: expected 0 to 255")
+        self._header_bytes = header_bytes
+        self._timeout_s = timeout_s
+        self._attempts = max(1, attempts)
+        self._pool = ConnectionPool(
+            Address(host=host, port=port, tls=tls, server_name=server_name),
+            size=connections,
+            header_bytes=header_bytes,
+            connect_timeout_s=connect_timeout_s,
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._pool.close()
+
+    # --- any command ------------------------------------------------------------------------
+
+    async def call(
+        self,
+        code: str,
+        values: Mapping[str, object] | None = None,
+        *,
+        lmk: LMKSelection | None = None,
+        timeout_s: float | None = None,
+    ) -> Response:
+        """
+        Send any command of the tables and return its decoded response, warnings included.
+
+        Args:
+            code: two characters, e.g. `A8`.
+            values: the fields by the names of the command's table; keys as `WireKey` or text.
+            lmk: adds `%nn` where it names an identifier.
+            timeout_s: instead of the driver's own, for slow commands.
+        """
+        command = COMMANDS[code]
+        fields: dict[str, object] = dict(values or {})
+        if lmk is not None:
+            fields.setdefault("lmk", lmk.identifier)
+        context = {"lmk_kind": lmk.scheme} if lmk is not None else {}
+        message = encode_request(command, fields, context=context)
+        for attempt in itertools.count():
+            answer = await self._send(command, message, timeout_s or self._timeout_s)
+            response = decode_response(
+                command, answer, header_size=0, context={**fields, **context}
+            )
+            # Codes that blame the moment, not the request, are worth one more try.
+            again = response.code in TRANSIENT and response.code not in command.errors
+            if attempt or not again or not command.repeatable:
+                break
+        if response.code != GOOD and response.code not in command.warnings:
+            raise refusal(command, response.code)
+        return response
+
+    async def _send(self, command: Command, message: bytes, timeout_s: float) -> bytes:
+        def worth_another_try(error: Exception) -> bool:
+            return isinstance(error, NotSentError) or (
+                command.repeatable and isinstance(error, HSMConnectionError)
+            )
+
+        async for attempt in stamina.retry_context(
+            on=worth_another_try,
+            attempts=self._attempts,
+            timeout=None,
+            wait_initial=0.05,
+            wait_max=1.0,
+            wait_jitter=0.05,
+        ):
+            with attempt:
+                return await self._pool.exchange(message, timeout_s=timeout_s)
+        raise AssertionError("unreachable: the last attempt raises")
+
+    # --- diagnostics ------------------------------------------------------------------------
+
+    async def diagnostics(self, lmk: LMKSelection | None = None) -> Diagnostics:
+        """Return the check value of an LMK and the firmware (NC)."""
+        values = (await self.call("NC", lmk=lmk)).values
+        return Diagnostics(
+            lmk_check_value=values.text("lmk_check"), firmware=values.text("firmware")
+        )
+
+    async def status(self) -> Status:
+        """Return what the HSM says of its network and firmware (NO, mode 00)."""
+        values = (await self.call("NO", {"status_mode": "00"})).values
+        mixed = values.text("sockets_and_firmware")
+        width = len(mixed) - 14
+        sockets = mixed[:width]
+        if not sockets.isdecimal():
+            raise HSMFrameError("NP sockets: expected digits", field="sockets")
+        return Status(
+            io_buffer=values.text("io_buffer"),
+            tcp=values.text("ethernet") == "1",
+            sockets=int(sockets),
+            firmware=mixed[width : width + 9],
+        )
+
+    async def echo(self, data: bytes) -> bytes:
+        """Have the HSM send data back (B2)."""
+        return (await self.call("B2", {"data": data})).values.raw("echoed")
+
+    async def random(self, size: int) -> bytes:
+        """Return random bytes of the HSM, 1 to 256 (N0)."""
+        return (await self.call("N0", {"random_bytes": size})).values.raw("random")

@@ -1,0 +1,130 @@
+"""
+One connection to a payShield: requests go out in order, answers come back in order.
+
+An `asyncio.Protocol`, not streams: a frame costs one callback. The message header carries a
+sequence number, and an answer with another one means that the stream is out of step.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import cast
+
+from keyferry.errors import HSMConnectionError, HSMFrameError, HSMTimeoutError
+from keyferry.hsm.payshield.framing import FrameParser, encode_frame
+
+
+class NotSentError(HSMConnectionError):
+    """The connection could not be made or was gone before the request left; the HSM saw nothing."""
+
+
+class HSMConnection(asyncio.Protocol):
+    """A connected socket and the requests that wait for their answers."""
+
+    def __init__(self, header_bytes: int) -> None:
+        self._header_bytes = header_bytes
+        self._parser = FrameParser()
+        self._waiting: deque[tuple[bytes, asyncio.Future[bytes]]] = deque()
+        self._transport: asyncio.Transport | None = None
+        self._sequence = 0
+        self._closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether another request may be sent."""
+        return self._transport is not None and not self._transport.is_closing()
+
+    @property
+    def outstanding(self) -> int:
+        """How many requests wait for their answer."""
+        return len(self._waiting)
+
+    async def exchange(self, message: bytes, *, timeout_s: float) -> bytes:
+        """
+        Send a request, given from its command code on, and return the answer likewise.
+
+        Raises:
+            NotSentError: the connection is gone; nothing was sent.
+            HSMConnectionError: it broke, or the answer belongs to another request.
+            HSMTimeoutError: no answer in time. The connection is given up: a late answer would be
+                taken for the next request's.
+        """
+        if not self.is_usable or self._transport is None:
+            raise NotSentError("the connection to the HSM is closed")
+        header = self._next_header()
+        answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        entry = (header, answer)
+        self._waiting.append(entry)
+        self._transport.write(encode_frame(header + message))
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await answer
+        except TimeoutError:
+            self.abort("another request timed out")
+            raise HSMTimeoutError(
+                f"no answer from the HSM within {timeout_s:g} s",
+                hint="whether the HSM acted on the request is unknown",
+            ) from None
+        except asyncio.CancelledError:
+            # The answer will still come, and nobody knows it any more.
+            self.abort("another request was cancelled")
+            raise
+
+    def abort(self, reason: str) -> None:
+        """Close at once and fail what waits."""
+        self._fail(HSMConnectionError(f"the connection to the HSM was given up: {reason}"))
+        if self._transport is not None:
+            self._transport.abort()
+
+    async def close(self) -> None:
+        """Close and wait until the socket is closed."""
+        if self._transport is None:
+            return
+        self._transport.close()
+        await self._closed
+
+    # --- asyncio ----------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the socket."""
+        self._transport = cast(asyncio.Transport, transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Fail what waits."""
+        detail = f": {type(exc).__name__}" if exc is not None else ""
+        self._fail(HSMConnectionError(f"the HSM closed the connection{detail}"))
+        if not self._closed.done():
+            self._closed.set_result(None)
+
+    def data_received(self, data: bytes) -> None:
+        """Give each answer to the request that is first in line."""
+        try:
+            for body in self._parser.feed(data):
+                self._deliver(body)
+        except HSMFrameError as error:
+            self.abort(str(error))
+
+    def _deliver(self, body: bytes) -> None:
+        if not self._waiting:
+            self.abort("an answer came that nobody asked for")
+            return
+        header, answer = self._waiting[0]
+        if body[: self._header_bytes] != header:
+            self.abort("an answer came with the header of another request")
+            return
+        self._waiting.popleft()
+        if not answer.done():
+            answer.set_result(body[self._header_bytes :])
+
+    def _next_header(self) -> bytes:
+        # Hex digits are printable in every character set a host port may be configured for.
+        self._sequence += 1
+        size = self._header_bytes
+        return f"{self._sequence:0{size}X}"[-size:].encode("ascii") if size else b""
+
+    def _fail(self, error: HSMConnectionError) -> None:
+        while self._waiting:
+            _, answer = self._waiting.popleft()
+            if not answer.done():
+                answer.set_exception(error)
