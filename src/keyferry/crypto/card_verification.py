@@ -17,6 +17,21 @@ from keyferry.crypto.padding import Padding
 from keyferry.crypto.tdes_key import TDESKey
 from keyferry.errors import CardDataVerificationError, DataSizeError, PaymentDataError
 
+__all__ = [
+    "CVV2_SERVICE_CODE",
+    "ICVV_SERVICE_CODE",
+    "CSCVersion",
+    "amex_csc",
+    "atc_digits",
+    "cardholder_value",
+    "check_card_value",
+    "cvc3",
+    "cvc3_from_iv",
+    "cvv",
+    "dcvv",
+    "verify_cvv",
+]
+
 CVV2_SERVICE_CODE = "000"  # printed on the card
 ICVV_SERVICE_CODE = "999"  # in the track image of a chip
 

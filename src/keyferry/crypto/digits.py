@@ -8,6 +8,16 @@ from collections.abc import Callable
 
 from keyferry.errors import PaymentDataError
 
+__all__ = [
+    "PAN_MAXIMUM",
+    "PAN_MINIMUM",
+    "check_digits",
+    "check_pan",
+    "check_pin",
+    "decimalize",
+    "random_digits",
+]
+
 PAN_MAXIMUM = 19  # ISO/IEC 7812-1
 PAN_MINIMUM = 12  # ISO 9564-1, 9.3.2: eleven digits and the check digit is the least we meet
 

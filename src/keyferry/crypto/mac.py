@@ -17,6 +17,8 @@ from keyferry.errors import (
     UnsupportedAlgorithmError,
 )
 
+__all__ = ["HMACKey", "as2805_mac", "cbc_mac", "cmac", "retail_mac", "verify_mac"]
+
 _ZERO_BLOCK = bytes(16)
 _MAC_MINIMUM = 4  # bytes; ISO 16609 and the API go no lower
 _HASHES: dict[str, Callable[..., hashlib._Hash]] = {
@@ -93,10 +95,22 @@ class HMACKey:
     __slots__ = ("_hash", "_key", "hash_name", "size")
 
     def __init__(self, key: bytes, hash_name: str) -> None:
-        """Open `key` (at least one byte); `hash_name` is SHA224, SHA256, SHA384 or SHA512."""
+        """
+        Open a key.
+
+        Args:
+            key: at least one byte.
+            hash_name: SHA224, SHA256, SHA384 or SHA512; `SHA_256`, as the API writes it, is the
+                same.
+
+        Raises:
+            UnsupportedAlgorithmError: the hash is none of them.
+            KeySizeError: `key` is empty.
+        """
+        hash_name = hash_name.replace("_", "")
         if hash_name not in _HASHES:
             raise UnsupportedAlgorithmError(
-                f"HMAC hash {hash_name!r}: expected one of {', '.join(_HASHES)}"
+                f"HMAC hash {hash_name[:20]!r}: expected one of {', '.join(_HASHES)}"
             )
         if not key:
             raise KeySizeError("HMAC key of 0 bytes: expected at least 1")

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+__all__ = [
+    "Padding",
+    "pad",
+]
+
 
 class Padding(StrEnum):
     """How data becomes whole blocks (ISO/IEC 9797-1:2011, 6.3)."""

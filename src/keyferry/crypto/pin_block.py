@@ -16,6 +16,15 @@ from keyferry.errors import (
     UnsupportedAlgorithmError,
 )
 
+__all__ = [
+    "PINBlockFormat",
+    "decode_pin_block",
+    "decrypt_pin_block",
+    "encode_pin_block",
+    "encrypt_pin_block",
+    "translate_pin_block",
+]
+
 
 class PINBlockFormat(StrEnum):
     """Layout of a PIN block; the value is its control nibble (ISO 9564-1:2017, 9.3 and 9.4)."""
@@ -294,7 +303,8 @@ def _random_fill(pin_format: PINBlockFormat, size: int, random_bytes: RandomByte
 def _check_fill(pin_format: PINBlockFormat, size: int, fill: str) -> None:
     count = 16 if pin_format is _ISO_4 else 14 - size
     alphabet = _LETTERS if pin_format is _ISO_3 else _HEX
-    if len(fill) != count or fill.upper().strip(alphabet):
+    # isascii first: upper-casing makes some single characters into two letters of the alphabet.
+    if len(fill) != count or not fill.isascii() or fill.upper().strip(alphabet):
         raise PaymentDataError("PIN block fill", expected=f"{count} characters of {alphabet}")
 
 

@@ -18,6 +18,17 @@ from keyferry.crypto.digits import (
 )
 from keyferry.errors import PaymentDataError, PINVerificationError
 
+__all__ = [
+    "ibm3624_natural_pin",
+    "ibm3624_offset",
+    "ibm3624_pin_from_offset",
+    "ibm3624_random_pin",
+    "pad_validation_data",
+    "verify_ibm3624",
+    "verify_visa_pvv",
+    "visa_pvv",
+]
+
 _HEX = b"0123456789abcdef"
 _DIGITS = "0123456789"
 # Addition and subtraction modulo ten, from two digits side by side.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 from keyferry.crypto.ciphers import Cipher, CipherKey
 from keyferry.errors import KeySizeError
 
@@ -31,3 +33,6 @@ class TDESKey(CipherKey):
         if self._first is None:
             self._first = CipherKey(Cipher.TDES, self._key)
         return self._first
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("an opened key is not pickled or copied")

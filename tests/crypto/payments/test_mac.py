@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import hmac
 import pickle
@@ -155,12 +156,16 @@ def test_hmac_key_is_checked_and_stays_inside() -> None:
         HMACKey(b"key", "MD5")
     key = HMACKey(b"\xabcd", "SHA256")
     assert repr(key) == "<HMACKey: SHA256, 3 bytes>"
+    assert HMACKey(b"\xabcd", "SHA_256").mac(b"") == key.mac(b"")
     with pytest.raises(TypeError):
         pickle.dumps(key)
 
 
 def test_first_part_alone() -> None:
-    """The first part of a key is single DES with K1."""
+    """The first part of a key is single DES with K1, and stays inside."""
     single = CipherKey(Cipher.TDES, bytes.fromhex("0123456789ABCDEF"))
     assert KEY.first.encrypt_ecb(b"12345678") == single.encrypt_ecb(b"12345678")
     assert KEY.first is KEY.first
+    for spread in (pickle.dumps, copy.copy, copy.deepcopy):
+        with pytest.raises(TypeError):
+            spread(TDESKey(bytes(16)))

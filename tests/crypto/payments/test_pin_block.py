@@ -267,6 +267,7 @@ def test_block_size_is_checked(pin_format: PINBlockFormat, change: int) -> None:
     [
         (ISO_1, "012345678"),
         (ISO_1, "012345678G"),
+        (ISO_1, "\ufb00" * 10),  # a ligature that upper-cases to FF
         (ISO_3, "ABCDEFABC0"),
         (ISO_3, "ABCDEFABCDE"),
         (ISO_4, "00"),

@@ -14,6 +14,14 @@ from typing import NoReturn
 from keyferry.crypto.ciphers import Cipher, CipherKey
 from keyferry.errors import DataSizeError, KeySizeError, KeyStrengthError
 
+__all__ = [
+    "AESBDK",
+    "AESPurpose",
+    "WorkingKeyType",
+    "aes_derivation_key",
+    "aes_initial_key",
+]
+
 _VERSION = 1
 _KEY_DERIVATION = 0x8000
 _INITIAL_KEY = 0x8001

@@ -13,6 +13,14 @@ from typing import NoReturn
 from keyferry.crypto.ciphers import Cipher, CipherKey
 from keyferry.errors import DataSizeError, KeySizeError
 
+__all__ = [
+    "TDESBDK",
+    "TDESPurpose",
+    "tdes_initial_key",
+    "tdes_transaction_key",
+    "tdes_working_key",
+]
+
 _VARIANT_C = 0xC0C0C0C0_00000000_C0C0C0C0_00000000
 _COUNTER_BITS = 21
 

@@ -10,6 +10,13 @@ from keyferry.crypto.padding import Padding
 from keyferry.crypto.tdes_key import TDESKey
 from keyferry.errors import CryptogramVerificationError, DataSizeError
 
+__all__ = [
+    "arpc_method1",
+    "arpc_method2",
+    "generate_arqc",
+    "verify_arqc",
+]
+
 
 def generate_arqc(session_key: TDESKey, data: bytes, *, padding: Padding = Padding.NONE) -> bytes:
     """

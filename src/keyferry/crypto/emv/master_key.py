@@ -9,6 +9,11 @@ from keyferry.crypto.ciphers import CipherKey
 from keyferry.crypto.components import odd_parity
 from keyferry.crypto.digits import check_digits, check_pan, decimalize
 
+__all__ = [
+    "MasterKeyOption",
+    "derive_icc_master_key",
+]
+
 _FLIP = (1 << 64) - 1
 
 

@@ -12,6 +12,19 @@ from keyferry.crypto.padding import Padding, pad
 from keyferry.crypto.tdes_key import TDESKey
 from keyferry.errors import DataSizeError, UnsupportedAlgorithmError
 
+__all__ = [
+    "EMV2000_FRAMING",
+    "MASTERCARD_FRAMING",
+    "VISA_FRAMING",
+    "PINChange",
+    "ScriptFraming",
+    "ScriptMode",
+    "encrypt_script_data",
+    "make_pin_change",
+    "script_mac",
+    "visa_pin_block",
+]
+
 
 class ScriptMode(StrEnum):
     """How script data is enciphered; the IV of CBC is zero."""

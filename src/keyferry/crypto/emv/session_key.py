@@ -11,6 +11,14 @@ from keyferry.crypto.ciphers import Cipher, CipherKey
 from keyferry.crypto.components import odd_parity
 from keyferry.errors import DataSizeError, PaymentDataError
 
+__all__ = [
+    "common_diversifier",
+    "derive_common_session_key",
+    "derive_emv2000_session_key",
+    "derive_unionpay_session_key",
+    "derive_visa_script_key",
+]
+
 _RIGHT_HALF = 0xF0  # sets the two halves of a level of the EMV2000 tree apart
 
 
