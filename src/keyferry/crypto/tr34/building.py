@@ -37,7 +37,7 @@ def build_token(
     Build a key token: wrap `key` for the KRD and sign it as the KDH.
 
     Args:
-        key: the clear key; TDES of 16 or 24 bytes, AES of 16.
+        key: the clear key; TDES of 16 or 24 bytes, AES of 16, 24 or 32.
         header: 16 characters like a TR-31 header's (or more, with optional blocks); its version
             and length mean nothing here and may be `D9999`.
         nonce: two-pass, the KRD's random nonce of 8 to 16 bytes; None for one-pass.
@@ -52,7 +52,7 @@ def build_token(
     Raises:
         MalformedTokenError: the header is not one.
         KeySizeError: the key does not fit the header's algorithm.
-        KeyStrengthError: an AES key under a weaker content key.
+        KeyStrengthError: an AES key under a TDES content key.
         TokenNonceError: not exactly one of nonce and signing time, or a nonce of another length.
         CertificateKeyError: the KDH certificate is not for the KDH key.
         CertificateUsageError: a certificate whose keyUsage forbids its part.
@@ -61,7 +61,7 @@ def build_token(
     Source: TR 34-2019, B.2.2.3; X9 TR 34-2012 as AWS Payment Cryptography takes it (layout AWS).
     """
     algorithm = check_header(header, key_bytes=len(key))
-    check_content_cipher(algorithm, content_cipher, key_bytes=len(key))
+    check_content_cipher(algorithm, content_cipher)
     rsa_public_key(kdh_certificate, whose="KDH")
     krd_public_key = rsa_public_key(krd_certificate, whose="KRD")
     check_key_pair(kdh_certificate, kdh_private_key.public_key(), whose="KDH")

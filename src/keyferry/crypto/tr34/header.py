@@ -66,23 +66,15 @@ def check_header(header: str, *, key_bytes: int, offset: int = 0) -> Algorithm:
     return algorithm
 
 
-def check_content_cipher(
-    algorithm: Algorithm, content_cipher: ContentCipher, *, key_bytes: int
-) -> None:
+def check_content_cipher(algorithm: Algorithm, content_cipher: ContentCipher) -> None:
     """
-    Check that a key of `key_bytes` does not travel under a weaker content key.
+    Check that a key does not travel under a weaker content key.
 
-    TDES keys may go under AES-128. An AES key needs a content key of its own strength, which rules
-    AES-192 and AES-256 out: no token has more than AES-128. How strong the KRD's RSA key must be
-    is a matter of policy and is not checked here.
+    TDES keys may go under AES-128. Whether AES-192 and AES-256 keys may go under AES-128 and RSA,
+    and how strong the KRD's RSA key must be, is policy, and `keyferry.keys.check_strength` has it.
 
     Raises:
-        KeyStrengthError: an AES key under TDES, or one longer than the content key.
+        KeyStrengthError: an AES key under a TDES content key.
     """
-    if algorithm is not Algorithm.AES:
-        return
-    if content_cipher is ContentCipher.TDES or key_bytes > content_cipher.key_bytes:
-        raise KeyStrengthError(
-            f"AES key of {8 * key_bytes} bits in a TR-34 envelope under {content_cipher}: "
-            "expected a key of 128 bits under aes128-cbc"
-        )
+    if algorithm is Algorithm.AES and content_cipher is ContentCipher.TDES:
+        raise KeyStrengthError("AES key in a TR-34 envelope under TDES: expected aes128-cbc")

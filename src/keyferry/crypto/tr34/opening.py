@@ -119,7 +119,7 @@ def open_token(
     algorithm = check_header(
         block.header, key_bytes=len(block.key), offset=parsed.attributes.header_offset
     )
-    check_content_cipher(algorithm, parsed.content_cipher, key_bytes=len(block.key))
+    check_content_cipher(algorithm, parsed.content_cipher)
     return OpenedToken(
         header=block.header,
         key=block.key,
