@@ -8,7 +8,7 @@ names the field and the offset.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeAlias
 
@@ -24,8 +24,6 @@ REST: Final = -1  # a size: everything up to the end of the message
 
 Size: TypeAlias = int | str | Callable[[Values], int]
 """Bytes: a constant, the name of an earlier number, a rule over earlier fields, or `REST`."""
-
-Condition: TypeAlias = Callable[[Values], bool]
 
 
 class Field(Protocol):
@@ -271,81 +269,6 @@ class Constant:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
-    """
-    An optional part of the tail, present as a whole behind its marker (`;` `%` `#` `&` and so on).
-
-    It is written when one of its fields has a value, or when `name` is true.
-    """
-
-    marker: bytes
-    name: str
-    fields: Fields
-
-    def decode(self, reader: Reader, values: Values) -> None:
-        if reader.peek(len(self.marker)) != self.marker:
-            return
-        reader.take(len(self.marker), self.name)
-        values[self.name] = True
-        for field in self.fields:
-            field.decode(reader, values)
-
-    def encode(self, values: Values, out: bytearray) -> None:
-        wanted = values.get(self.name)
-        if wanted is None:
-            wanted = any(values.get(name) is not None for name in inner_names(self.fields))
-        if wanted:
-            out += self.marker
-            for field in self.fields:
-                field.encode(values, out)
-
-    def names(self) -> tuple[str, ...]:
-        return (self.name, *inner_names(self.fields))
-
-
-@dataclass(frozen=True, slots=True)
-class When:
-    """Fields that stand in a message only under a condition on earlier ones."""
-
-    condition: Condition
-    fields: Fields
-    otherwise: Fields = ()
-
-    def decode(self, reader: Reader, values: Values) -> None:
-        for field in self.fields if self.condition(values) else self.otherwise:
-            field.decode(reader, values)
-
-    def encode(self, values: Values, out: bytearray) -> None:
-        for field in self.fields if self.condition(values) else self.otherwise:
-            field.encode(values, out)
-
-    def names(self) -> tuple[str, ...]:
-        return (*inner_names(self.fields), *inner_names(self.otherwise))
-
-
-@dataclass(frozen=True, slots=True)
-class IfNext:
-    """Optional fields without a marker, told from what may follow by their first character."""
-
-    first: bytes
-    fields: Fields
-
-    def decode(self, reader: Reader, values: Values) -> None:
-        head = reader.peek(1)
-        if head and head in self.first:
-            for field in self.fields:
-                field.decode(reader, values)
-
-    def encode(self, values: Values, out: bytearray) -> None:
-        if any(values.get(name) is not None for name in self.names()):
-            for field in self.fields:
-                field.encode(values, out)
-
-    def names(self) -> tuple[str, ...]:
-        return inner_names(self.fields)
-
-
-@dataclass(frozen=True, slots=True)
 class Run:
     """Characters of an alphabet as far as they go (nN), between two lengths."""
 
@@ -396,119 +319,3 @@ class Terminated:
 
     def names(self) -> tuple[str, ...]:
         return (self.name,)
-
-
-@dataclass(frozen=True, slots=True)
-class IfMore:
-    """Fields at the very end that one firmware sends and another leaves away."""
-
-    fields: Fields
-
-    def decode(self, reader: Reader, values: Values) -> None:
-        if reader.remaining:
-            for field in self.fields:
-                field.decode(reader, values)
-
-    def encode(self, values: Values, out: bytearray) -> None:
-        if any(values.get(name) is not None for name in self.names()):
-            for field in self.fields:
-                field.encode(values, out)
-
-    def names(self) -> tuple[str, ...]:
-        return inner_names(self.fields)
-
-
-@dataclass(frozen=True, slots=True)
-class Repeat:
-    """Rows of the same fields, as many as `count` says, or up to the end of the message."""
-
-    name: str
-    fields: Fields
-    count: Size = REST
-
-    def decode(self, reader: Reader, values: Values) -> None:
-        count = resolve(self.count, values)
-        rows: list[Values] = []
-        while len(rows) < count or (count == REST and reader.remaining):
-            row = Values()
-            for field in self.fields:
-                field.decode(reader, row)
-            rows.append(row)
-        values[self.name] = tuple(rows)
-
-    def encode(self, values: Values, out: bytearray) -> None:
-        present(values, self.name)
-        rows = values.rows(self.name)
-        count = resolve(self.count, values)
-        if count not in (REST, len(rows)):
-            raise HSMFrameError(f"{self.name}: expected {count} rows", field=self.name)
-        for row in map(Values, rows):
-            for field in self.fields:
-                field.encode(row, out)
-
-    def names(self) -> tuple[str, ...]:
-        return (self.name,)
-
-
-def inner_names(fields: Fields) -> tuple[str, ...]:
-    """Return every name a tuple of fields may fill."""
-    return tuple(name for field in fields for name in field.names())
-
-
-def equals(name: str, *allowed: object) -> Condition:
-    """Return the condition that an earlier field has one of some values."""
-
-    def condition(values: Values) -> bool:
-        return values.get(name) in allowed
-
-    return condition
-
-
-def given(name: str) -> Condition:
-    """Return the condition that an optional field is there."""
-
-    def condition(values: Values) -> bool:
-        return values.get(name) is not None
-
-    return condition
-
-
-def decode(fields: Fields, reader: Reader, context: Mapping[str, object] | None = None) -> Values:
-    """
-    Read the fields of a table from left to right; what follows them is left in the reader.
-
-    Args:
-        fields: the table.
-        reader: stands where the first field begins.
-        context: what conditions may ask besides the message: the request a response belongs to,
-            settings of the device.
-
-    Returns:
-        The message's own fields; the context is not among them.
-
-    Raises:
-        HSMFrameError: a field is cut off or malformed; `HSMValueError` where its value is unknown.
-    """
-    values = Values(context or ())
-    for field in fields:
-        field.decode(reader, values)
-    # No table shares a name with its context (a test holds it), so nothing of the message is lost.
-    for name in context or ():
-        del values[name]
-    return values
-
-
-def encode(
-    fields: Fields, values: Mapping[str, object], context: Mapping[str, object] | None = None
-) -> bytes:
-    """
-    Write the fields of a table; the inverse of `decode`.
-
-    Raises:
-        HSMFrameError: a field has no value, or one its table cannot carry; names the field.
-    """
-    merged = Values({**(context or {}), **values})
-    out = bytearray()
-    for field in fields:
-        field.encode(merged, out)
-    return bytes(out)

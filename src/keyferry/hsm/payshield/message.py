@@ -13,9 +13,10 @@ from typing import Final
 
 from keyferry.errors import HSMFrameError
 from keyferry.hsm.commands import Command
-from keyferry.hsm.fields import PRINTABLE, decode, encode
+from keyferry.hsm.fields import PRINTABLE
 from keyferry.hsm.payshield.commands.tails import END_OF_MESSAGE
 from keyferry.hsm.reading import Reader
+from keyferry.hsm.tables import decode, encode
 from keyferry.hsm.values import Values
 
 CODE_SIZE: Final = 2

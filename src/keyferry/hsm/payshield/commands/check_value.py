@@ -5,16 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from keyferry.hsm.commands import Command, Evidence
-from keyferry.hsm.fields import (
-    REST,
-    Constant,
-    Group,
-    When,
-    choice,
-    digits,
-    equals,
-    hexadecimal,
-)
+from keyferry.hsm.fields import REST, Constant, choice, digits, hexadecimal
+from keyferry.hsm.groups import Group, When, equals
 from keyferry.hsm.payshield.commands import tails
 from keyferry.hsm.payshield.key_field import KeyField
 from keyferry.hsm.values import Values

@@ -11,19 +11,16 @@ from keyferry.hsm.fields import (
     REST,
     Constant,
     Fields,
-    IfMore,
     Number,
     Raw,
-    Repeat,
     Run,
     Terminated,
     Text,
-    When,
     choice,
     digits,
-    equals,
     hexadecimal,
 )
+from keyferry.hsm.groups import IfMore, Repeat, When, equals
 from keyferry.hsm.payshield.commands import tails
 
 _SOURCE: Final = "reference 3.7; PUGD0537-004"

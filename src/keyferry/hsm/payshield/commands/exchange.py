@@ -14,16 +14,14 @@ from keyferry.hsm.fields import (
     DER,
     HEX,
     Constant,
-    Group,
     Number,
     Raw,
     Terminated,
     Text,
-    When,
     choice,
-    equals,
     hexadecimal,
 )
+from keyferry.hsm.groups import Group, When, equals
 from keyferry.hsm.payshield.commands import tails
 from keyferry.hsm.payshield.commands.rsa import ChosenPrivateKey
 from keyferry.hsm.payshield.key_field import KeyField, Under, UnmeasuredPrivateKey, WireKey

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from keyferry.hsm.commands import Command, Evidence
-from keyferry.hsm.fields import Number, Repeat, When, choice, equals, hexadecimal
+from keyferry.hsm.fields import Number, choice, hexadecimal
+from keyferry.hsm.groups import Repeat, When, equals
 from keyferry.hsm.payshield.commands import tails
 from keyferry.hsm.payshield.key_field import KeyField, Under, WireKey
 from keyferry.hsm.values import Values

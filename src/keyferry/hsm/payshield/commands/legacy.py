@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from keyferry.hsm.commands import Command, Evidence
-from keyferry.hsm.fields import REST, Field, Fields, Number, Repeat, choice, hexadecimal
+from keyferry.hsm.fields import REST, Field, Fields, Number, choice, hexadecimal
+from keyferry.hsm.groups import Repeat
 from keyferry.hsm.payshield.commands import tails
 from keyferry.hsm.payshield.key_field import KeyField, Under
 

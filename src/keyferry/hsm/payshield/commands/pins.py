@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from keyferry.hsm.commands import Command, Evidence
-from keyferry.hsm.fields import REST, Group, Run, Text, digits
+from keyferry.hsm.fields import REST, Run, Text, digits
+from keyferry.hsm.groups import Group
 from keyferry.hsm.payshield.commands import tails
 
 JA: Final = Command(

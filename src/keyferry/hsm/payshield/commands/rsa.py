@@ -16,16 +16,13 @@ from keyferry.hsm.fields import (
     REST,
     Constant,
     Fields,
-    Group,
-    IfNext,
     Number,
     Raw,
-    When,
     choice,
     digits,
-    equals,
     hexadecimal,
 )
+from keyferry.hsm.groups import Group, IfNext, When, equals
 from keyferry.hsm.payshield.commands import tails
 from keyferry.hsm.payshield.key_field import (
     KeyField,

@@ -10,18 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from keyferry.hsm.fields import (
-    DIGITS,
-    Fields,
-    Group,
-    Number,
-    Repeat,
-    Text,
-    choice,
-    digits,
-    hexadecimal,
-    inner_names,
-)
+from keyferry.hsm.fields import DIGITS, Fields, Number, Text, choice, digits, hexadecimal
+from keyferry.hsm.groups import Group, Repeat, inner_names
 from keyferry.hsm.payshield.key_field import WireKey
 from keyferry.hsm.reading import Reader
 from keyferry.hsm.values import Values
