@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 from keyferry.crypto.keyblock import Exportability
 from keyferry.keys import KeyAlgorithm, KeyAttributes, KeyClass, KeyUsage, ModesOfUse
 from keyferry.service.context import Context
@@ -36,6 +38,7 @@ def modes_of(requested: t.KeyModesOfUse) -> ModesOfUse:
     return ModesOfUse(**{flag: getattr(requested, flag) for flag in _FLAGS})
 
 
+@functools.lru_cache(maxsize=1024)  # there are fewer valid combinations; lists show many keys
 def attributes_answer(attributes: KeyAttributes) -> t.KeyAttributes:
     """Show attributes; all nine flags are always there."""
     modes = attributes.modes_of_use
