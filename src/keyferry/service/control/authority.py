@@ -20,6 +20,7 @@ from keyferry.crypto.certificates import (
 from keyferry.keys import KeyAlgorithm
 from keyferry.service.context import Context
 from keyferry.service.control.create_key import generate_pair
+from keyferry.service.control.rsa_spares import generate
 from keyferry.service.control.sealing import PrivateKey, encode_private_key, open_authority
 from keyferry.service.store.interface import Transaction
 from keyferry.service.store.records import AuthorityRecord, CertificateFamily, Sealed
@@ -89,7 +90,13 @@ async def service_authority(context: Context, family: CertificateFamily) -> Serv
 
 
 async def _create(context: Context, family: CertificateFamily) -> AuthorityRecord:
-    private_key = await generate_pair(context, _ROOT_ALGORITHMS[family])
+    algorithm = _ROOT_ALGORITHMS[family]
+    private_key: PrivateKey
+    if algorithm.is_rsa:
+        # Not from the spares: an account makes one root, and nobody waits for a second.
+        private_key = await context.offload(lambda: generate(algorithm.modulus_bits))
+    else:
+        private_key = await generate_pair(context, algorithm)
     # The fingerprint tells apart the roots of two stores that serve the same account and Region,
     # which an HSM would otherwise take for the same issuer.
     digest = hashlib.sha256(public_key_der(private_key.public_key())).hexdigest()

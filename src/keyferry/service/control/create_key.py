@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from keyferry.keys import (
@@ -23,6 +23,7 @@ from keyferry.service.control.new_keys import (
     insert_key,
     make_record,
 )
+from keyferry.service.control.rsa_spares import SPARES
 from keyferry.service.control.sealing import PrivateKey, encode_private_key
 from keyferry.service.control.tags import check_tags
 from keyferry.service.errors import InvalidRequestError
@@ -31,7 +32,6 @@ from keyferry.service.store.interface import Transaction
 from keyferry.service.store.records import KeyOrigin
 from keyferry.service.wire import control_types as t
 
-RSA_PUBLIC_EXPONENT = 65537
 _CURVES: dict[str, type[ec.EllipticCurve]] = {
     "P256": ec.SECP256R1,
     "P384": ec.SECP384R1,
@@ -94,10 +94,9 @@ async def create_key(context: Context, request: t.CreateKeyInput) -> t.CreateKey
 
 async def generate_pair(context: Context, algorithm: KeyAlgorithm) -> PrivateKey:
     """
-    Make an RSA pair (off the event loop: half a second for 4096 bits, the GIL released) or an EC
-    pair (in place: a fraction of a millisecond).
+    Make an RSA pair (off the event loop, or taken from the spares) or an EC pair (in place: a
+    fraction of a millisecond).
     """
     if algorithm.curve_name is not None:
         return ec.generate_private_key(_CURVES[algorithm.curve_name]())
-    bits = algorithm.modulus_bits
-    return await context.offload(lambda: rsa.generate_private_key(RSA_PUBLIC_EXPONENT, bits))
+    return await SPARES.take(algorithm.modulus_bits, offload=context.offload)
