@@ -32,6 +32,7 @@ from keyferry.exchange.parties.payshield_keys import (
     describe_existing,
     possible_algorithms,
 )
+from keyferry.hsm.payshield.key_types import key_type_for
 from keyferry.keys import (
     KeyAlgorithm,
     KeyAttributes,
@@ -206,17 +207,35 @@ def _key_request(sender: PartyConfig, method: Method, place: str) -> KeyRequest:
                 default_usage=_DEFAULT_USAGE[method],
                 place=f"{place}.transport_key",
             )
-        elif sender.variant_lmk and algorithm is not None and not algorithm.is_tdes:
-            raise ConfigurationError(
-                f"{place}.key_algorithm: a variant LMK holds TDES keys only",
-                hint="use a key block LMK for AES keys",
-            )
+        _check_payshield_key(sender, usage, algorithm, place)
     return KeyRequest(
         usage=usage,
         algorithm=algorithm,
         transport_key=flow.transport_key,
         expected_check_value=flow.transport_key_kcv.upper(),
     )
+
+
+def _check_payshield_key(
+    sender: PayShield, usage: KeyUsage, algorithm: KeyAlgorithm | None, place: str
+) -> None:
+    """Refuse a key that the device has no public command or no key type for."""
+    if algorithm is not None and algorithm.is_hmac:
+        raise ConfigurationError(
+            f"{place}.key_algorithm: no public host command of a payShield handles HMAC keys"
+        )
+    if not sender.variant_lmk:
+        return
+    if algorithm is not None and not algorithm.is_tdes:
+        raise ConfigurationError(
+            f"{place}.key_algorithm: a variant LMK holds TDES keys only",
+            hint="use a key block LMK for AES keys",
+        )
+    if key_type_for(usage.code) is None:
+        raise ConfigurationError(
+            f"{place}.key_usage: a variant LMK has no key type for {usage}",
+            hint="use a key block LMK",
+        )
 
 
 def _local_key(sender: Local, flow: FlowConfig, place: str) -> tuple[KeyUsage, KeyAlgorithm]:

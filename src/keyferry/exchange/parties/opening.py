@@ -47,8 +47,7 @@ def open_parties(
     if isinstance(plan.kdh, PayShield):
         from keyferry.exchange.parties.payshield import PayShieldParty
 
-        place = f"{file}: kdh.payshield"
-        return PayShieldParty(plan.kdh, open_authority(plan.kdh, place), place=place), krd
+        return PayShieldParty(plan.kdh, open_authority(plan.kdh, f"{file}: kdh.payshield")), krd
     if isinstance(plan.kdh, Local):
         place = f"{file}: kdh.local"
         return (
