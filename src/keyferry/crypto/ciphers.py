@@ -10,7 +10,7 @@ with that IV would do to P1.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Final, Self
+from typing import Final, NoReturn, Self
 
 from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
 from cryptography.hazmat.primitives.ciphers import Cipher as _Cipher
@@ -132,6 +132,9 @@ class CipherKey:
 
     def __repr__(self) -> str:
         return f"<CipherKey: {self.cipher.name}, {self.size} bytes>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("an opened key is not pickled or copied")
 
     def encrypt_ecb(self, data: bytes) -> bytes:
         """Encrypt whole blocks in ECB. Raises DataSizeError if `data` is not whole blocks."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NoReturn
-
 from keyferry.crypto.ciphers import Cipher, CipherKey
 from keyferry.errors import KeySizeError
 
@@ -33,6 +31,3 @@ class TDESKey(CipherKey):
         if self._first is None:
             self._first = CipherKey(Cipher.TDES, self._key)
         return self._first
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("an opened key is not pickled or copied")

@@ -98,15 +98,23 @@ def check_attributes(attributes: KeyAttributes) -> None:
     usage, key_class = attributes.key_usage, attributes.key_class
     rule = _MATRIX.get((key_class, usage.code))
     if rule is None:
-        raise KeyAttributesError(f"KeyClass: {key_class} is not valid for {usage}")
+        classes = sorted(known for known, code in _MATRIX if code == usage.code)
+        raise KeyAttributesError(
+            f"KeyClass: {key_class} is not valid for {usage}: expected {' or '.join(classes)}"
+        )
     if attributes.key_algorithm not in rule.algorithms:
         raise KeyAttributesError(
             f"KeyAlgorithm: {attributes.key_algorithm} is not valid for {usage} of class"
-            f" {key_class}"
+            f" {key_class}: expected {', '.join(sorted(rule.algorithms))}"
         )
-    letter = attributes.modes_of_use.letter
-    if letter not in rule.letters:
-        flags = ", ".join(attributes.modes_of_use.names)
+    letters = rule.letters
+    if attributes.modes_of_use not in {ModesOfUse.from_letter(letter) for letter in letters}:
+        flags = ", ".join(attributes.modes_of_use.names) or "no flag"
         raise KeyAttributesError(
-            f"KeyModesOfUse: {flags} is not valid for {usage} of class {key_class}"
+            f"KeyModesOfUse: {flags} is not valid for {usage} of class {key_class}: expected"
+            f" exactly {' or '.join(_flag_set(letter) for letter in sorted(letters))}"
         )
+
+
+def _flag_set(letter: str) -> str:
+    return "{" + ", ".join(ModesOfUse.from_letter(letter).names) + "}"
