@@ -1,0 +1,112 @@
+"""`keyferry simulate`: run an HSM simulator."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from keyferry.cli.options import OutputOptions, group_options, output_options
+
+_FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+@click.group("simulate")
+@group_options
+def simulate() -> None:
+    """Run an HSM simulator. It holds keys in clear and protects nothing: test keys only."""
+
+
+@simulate.command("payshield")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--port",
+    default=1500,
+    show_default=True,
+    type=click.IntRange(0, 65535),
+    help="Host port, TCP and UDP; 0 takes a free one.",
+)
+@click.option(
+    "--state",
+    type=_FILE,
+    help="File that keeps LMKs, settings and stored keys over restarts, mode 0600."
+    "  [default: none, a fresh device each time]",
+)
+@click.option(
+    "--ready-file",
+    type=_FILE,
+    help="Written once the simulator is ready: host, port, pid as JSON.  [default: none]",
+)
+@click.option("--tls-cert", type=_FILE, help="Certificate chain in PEM.  [default: no TLS]")
+@click.option("--tls-key", type=_FILE, help="Private key of --tls-cert in PEM.  [default: none]")
+@click.option(
+    "--tls-client-ca",
+    type=_FILE,
+    help="CA certificates that clients must show one of.  [default: clients need none]",
+)
+@click.option(
+    "--lmk-ports",
+    is_flag=True,
+    help="Listen on port + 1 + n for LMK n too.  [default: off]",
+)
+@click.option(
+    "--setting",
+    "settings",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Change a security setting for this run, e.g. trusted_format_only=no; may be repeated."
+    "  [default: as published, or as in --state]",
+)
+@click.option(
+    "--unauthorised",
+    multiple=True,
+    metavar="ACTIVITY",
+    help="Take an authorised activity away for this run, e.g. eckai.K1.host or generate.*.host;"
+    " may be repeated.  [default: all are authorised]",
+)
+@click.option(
+    "--old-lmk",
+    "old_lmks",
+    multiple=True,
+    metavar="ID=FROM",
+    help="Put LMK FROM into key change storage of LMK ID, for BW and EM; may be repeated."
+    "  [default: key change storage is empty]",
+)
+@output_options
+def payshield(
+    options: OutputOptions,  # noqa: ARG001 (a simulator has no result to show)
+    host: str,
+    port: int,
+    state: Path | None,
+    ready_file: Path | None,
+    tls_cert: Path | None,
+    tls_key: Path | None,
+    tls_client_ca: Path | None,
+    lmk_ports: bool,
+    settings: tuple[str, ...],
+    unauthorised: tuple[str, ...],
+    old_lmks: tuple[str, ...],
+) -> int:
+    """
+    Run a Thales payShield 10K simulator.
+
+    LMK 00 is an AES key block LMK, random for each state file; LMK 02 is the public variant test
+    LMK. SIGTERM ends the simulator.
+    """
+    from keyferry.hsm.payshield.simulator.running import SimulatorOptions, run_simulator
+
+    return run_simulator(
+        SimulatorOptions(
+            host=host,
+            port=port,
+            state=state,
+            ready_file=ready_file,
+            tls_cert=tls_cert,
+            tls_key=tls_key,
+            tls_client_ca=tls_client_ca,
+            lmk_ports=lmk_ports,
+            settings=settings,
+            unauthorised=unauthorised,
+            old_lmks=old_lmks,
+        )
+    )
