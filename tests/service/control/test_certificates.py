@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
 
 from keyferry.crypto.certificates import CertificateUsage
+from keyferry.errors import CertificateError
 from keyferry.service.errors import InvalidRequestError
 
 SUBJECT = {
@@ -170,3 +171,26 @@ async def test_a_request_needs_a_usable_pair(service: Any) -> None:
     await service.call("DeleteKey", KeyIdentifier=key["KeyArn"])
     with pytest.raises(InvalidRequestError, match=r"not in CREATE_COMPLETE state\.$"):
         await service.call("GetCertificateSigningRequest", **asked)
+
+
+@pytest.mark.parametrize(
+    ("changes", "match"),
+    [
+        ({"CommonName": "é" * 64}, "64"),
+        ({"CommonName": "a\0b"}, "common name"),
+        ({"Organization": "line\nend"}, "organization"),
+        ({"EmailAddress": "o’neill@example.com"}, "ASCII"),
+    ],
+)
+async def test_names_that_parsers_trip_over_are_refused(
+    service: Any, changes: dict[str, str], match: str
+) -> None:
+    """Too long in bytes, control characters, an email address that is not ASCII."""
+    key = await service.create("K3", "ECC_NIST_P256", "X", key_class="ASYMMETRIC_KEY_PAIR")
+    with pytest.raises((InvalidRequestError, CertificateError), match=match):
+        await service.call(
+            "GetCertificateSigningRequest",
+            KeyIdentifier=key["KeyArn"],
+            SigningAlgorithm="SHA256",
+            CertificateSubject=SUBJECT | changes,
+        )

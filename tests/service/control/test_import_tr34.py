@@ -262,12 +262,13 @@ async def test_an_odd_number_of_digits_is_no_token(host: Host) -> None:
         await host.send(block.lower(), ImportToken=offer["ImportToken"])
 
 
-async def test_every_changed_byte_is_refused(host: Host) -> None:
+@pytest.mark.parametrize("step", [11, pytest.param(1, marks=pytest.mark.soak)])
+async def test_every_changed_byte_is_refused(host: Host, step: int) -> None:
     """Bytes of a token turned over, one after the other: documented errors, nothing stored."""
     offer = await host.parameters()
     token = bytes.fromhex(host.token(offer["WrappingKeyCertificate"]))
     before = host.service.count()
-    for offset in range(0, len(token), 11):
+    for offset in range(0, len(token), step):
         changed = token[:offset] + bytes([token[offset] ^ 0x41]) + token[offset + 1 :]
         with pytest.raises(KeyferryError):
             await host.send(changed.hex().upper(), ImportToken=offer["ImportToken"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import hashlib
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -83,10 +84,17 @@ async def service_authority(context: Context, family: CertificateFamily) -> Serv
         if task is None or task.get_loop() is not asyncio.get_running_loop():
             task = asyncio.create_task(_create(context, family))
             _UNDER_WAY[key] = task
-            task.add_done_callback(lambda _: _UNDER_WAY.pop(key, None))
+            task.add_done_callback(functools.partial(_finished, key))
         # Shielded: a client that hangs up must not take the root from all who wait for it.
         record = await asyncio.shield(task)
     return ServiceAuthority(record, load_certificate(record.certificate))
+
+
+def _finished(key: tuple[int, str, CertificateFamily], task: asyncio.Task[AuthorityRecord]) -> None:
+    _UNDER_WAY.pop(key, None)
+    if not task.cancelled():
+        # Whoever waited has the error; if everybody hung up, nobody has to hear of it.
+        task.exception()
 
 
 async def _create(context: Context, family: CertificateFamily) -> AuthorityRecord:

@@ -126,6 +126,7 @@ async def get_certificate_signing_request(
         raise InvalidRequestError("only a key pair can sign a certificate request")
     require_usable(context, record)
     asked = request.certificate_subject
+    _check_subject(asked)
     subject = distinguished_name(
         common_name=asked.common_name,
         organization=asked.organization,
@@ -148,3 +149,20 @@ async def get_certificate_signing_request(
     return t.GetCertificateSigningRequestOutput(
         certificate_signing_request=base64.b64encode(encode_pem(csr)).decode("ascii")
     )
+
+
+def _check_subject(asked: t.CertificateSubjectType) -> None:
+    """
+    Refuse names that parsers of others trip over, though the API's patterns let them pass.
+
+    A NUL or a line end in a name has fooled many; an email address is an IA5String, which holds
+    ASCII only (PKCS #9, 5.2.1), while the API's pattern admits a typographic apostrophe.
+    """
+    for field in asked.__struct_fields__:
+        value = getattr(asked, field)
+        if value is not None and not value.isprintable():
+            raise InvalidRequestError(
+                f"CertificateSubject: {field.replace('_', ' ')}: expected printable characters"
+            )
+    if asked.email_address is not None and not asked.email_address.isascii():
+        raise InvalidRequestError("CertificateSubject: email address: expected ASCII")
