@@ -20,7 +20,7 @@ from keyferry.hsm.fields import (
     digits,
     hexadecimal,
 )
-from keyferry.hsm.groups import IfMore, Repeat, When, equals
+from keyferry.hsm.groups import IfNext, Repeat, When, equals
 from keyferry.hsm.payshield.commands import tails
 
 _SOURCE: Final = "reference 3.7; PUGD0537-004"
@@ -111,11 +111,12 @@ B2: Final = Command(
     response_code="B3",
     name="echo",
     request=(
-        IfMore(
+        IfNext(
+            HEX,
             (
                 Number("data_characters", 4, base=16, counts="data"),
                 Raw("data", "data_characters", short="80"),
-            )
+            ),
         ),
     ),
     response=(Raw("echoed", REST),),

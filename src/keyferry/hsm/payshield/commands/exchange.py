@@ -161,7 +161,7 @@ B8: Final = Command(
         Raw("signature", "signature_bytes"),
     ),
     source="reference 2.13; one published client",
-    evidence=(Evidence.CLIENT, Evidence.VECTOR),
+    evidence=(Evidence.CLIENT,),
     errors={"76": "KRD public key length error", "78": "KDH private key length error"},
 )
 
