@@ -16,9 +16,8 @@ from functools import partial
 from itertools import islice
 from typing import Protocol
 
-import structlog
-
 from keyferry.errors import StoreError
+from keyferry.service import log
 from keyferry.service.store.interface import KeyStore, Transaction
 from keyferry.service.store.records import AuditRecord
 
@@ -29,8 +28,6 @@ MAX_BATCH = 256
 
 AUDIT_DROPPED = "audit_records_dropped"
 AUDIT_FLUSH_FAILED = "audit_flush_failed"
-
-_log = structlog.get_logger(__name__)
 
 
 class Sleep(Protocol):
@@ -90,13 +87,13 @@ class AuditQueue:
                 try:
                     await self._store.write(partial(_append, batch))
                 except StoreError as error:
-                    _log.warning(AUDIT_FLUSH_FAILED, reason=str(error), waiting=len(self._waiting))
+                    log.warning(AUDIT_FLUSH_FAILED, reason=str(error), waiting=len(self._waiting))
                     return
                 for record in batch:
                     self._waiting.popleft()
                     self._bytes -= len(record.body)
         if self.dropped > self._reported:
-            _log.warning(AUDIT_DROPPED, count=self.dropped - self._reported, total=self.dropped)
+            log.warning(AUDIT_DROPPED, count=self.dropped - self._reported, total=self.dropped)
             self._reported = self.dropped
 
     async def close(self) -> None:

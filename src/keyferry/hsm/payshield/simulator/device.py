@@ -15,8 +15,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, TypeVar
 
-import structlog
-
 from keyferry.errors import ConfigurationError, HSMFrameError, HSMValueError
 from keyferry.hsm.commands import Command
 from keyferry.hsm.payshield.commands import COMMANDS
@@ -48,6 +46,7 @@ from keyferry.hsm.payshield.simulator.settings import Settings
 from keyferry.hsm.payshield.simulator.state import State, fresh_state, save_state
 from keyferry.hsm.payshield.simulator.workload import Workload
 from keyferry.hsm.values import Values
+from keyferry.log import EventLog
 
 T = TypeVar("T")
 
@@ -56,7 +55,7 @@ UNLICENSED: Final = "67"
 INTERNAL_ERROR: Final = "41"
 
 operations.load()
-log = structlog.get_logger("keyferry.hsm.payshield.simulator")
+log = EventLog("keyferry.hsm.payshield.simulator")
 
 
 class Device:

@@ -11,16 +11,15 @@ import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
-import structlog
-
 from keyferry.errors import ConfigurationError
 from keyferry.hsm.payshield.simulator.activities import check_activity
 from keyferry.hsm.payshield.simulator.device import Device
 from keyferry.hsm.payshield.simulator.firmware import FIRMWARE
 from keyferry.hsm.payshield.simulator.server import SimulatorServer, server_tls
 from keyferry.hsm.payshield.simulator.state import LMKRecord, State, fresh_state, load_state
+from keyferry.log import EventLog
 
-log = structlog.get_logger("keyferry.hsm.payshield.simulator")
+log = EventLog("keyferry.hsm.payshield.simulator")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,15 +16,14 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Self, cast
 
-import structlog
-
 from keyferry.errors import HSMConnectionError, HSMFrameError
 from keyferry.hsm.payshield.framing import LENGTH_BYTES, FrameParser, encode_frame
 from keyferry.hsm.payshield.simulator.device import Device
 from keyferry.hsm.payshield.simulator.firmware import FIRMWARE
 from keyferry.hsm.payshield.simulator.network import Connection
+from keyferry.log import EventLog
 
-log = structlog.get_logger("keyferry.hsm.payshield.simulator")
+log = EventLog("keyferry.hsm.payshield.simulator")
 
 MAX_WAITING: Final = 64  # frames of one connection that wait behind a slow command
 
