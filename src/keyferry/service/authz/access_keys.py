@@ -54,10 +54,14 @@ class AccessKeys:
         self._keys: dict[str, AccessKey] = {}
         self.session_tokens = session_tokens
         for key in keys:
-            key_id = key.principal.access_key_id
-            if key_id in self._keys:
-                raise ConfigurationError(f"access key {key_id} is listed twice")
-            self._keys[key_id] = key
+            self.add(key)
+
+    def add(self, key: AccessKey) -> None:
+        """Know one more key; ConfigurationError if there is one of its id."""
+        key_id = key.principal.access_key_id
+        if key_id in self._keys:
+            raise ConfigurationError(f"access key {key_id} is listed twice")
+        self._keys[key_id] = key
 
     def get(self, access_key_id: str) -> AccessKey | None:
         return self._keys.get(access_key_id)
