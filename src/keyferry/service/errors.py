@@ -15,7 +15,22 @@ class ServiceError(KeyferryError):
 
 
 class InvalidRequestError(ServiceError):
-    """The request breaks a rule of the API: a shape, a combination, a state."""
+    """
+    The request breaks a rule of the API: a shape, a combination, a state.
+
+    `fields` names the members that are at fault, each with what is wrong with it, where that is
+    known: the data plane tells them one by one.
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        fields: tuple[tuple[str, str], ...] = (),
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.fields = fields
 
 
 class ResourceNotFoundError(ServiceError):

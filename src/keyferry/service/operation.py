@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
 from keyferry.service.context import Context
+from keyferry.service.data.context import DataContext
 
+CallContext = TypeVar("CallContext")
 Request = TypeVar("Request", bound=msgspec.Struct)
 Response = TypeVar("Response", bound=msgspec.Struct)
 
@@ -25,11 +27,11 @@ class Operation:
     """One operation of the API and how the app treats it."""
 
     name: str
-    function: Callable[[Context, Any], Awaitable[msgspec.Struct]]
+    function: Callable[[Any, Any], Awaitable[msgspec.Struct]]
     read_only: bool  # CloudTrail's readOnly; a read is audited through the queue
 
 
-class OperationRegistry:
+class OperationRegistry(Generic[CallContext]):
     """The operations of one plane."""
 
     def __init__(self) -> None:
@@ -38,14 +40,14 @@ class OperationRegistry:
     def operation(
         self, name: str, *, read_only: bool = False
     ) -> Callable[
-        [Callable[[Context, Request], Awaitable[Response]]],
-        Callable[[Context, Request], Awaitable[Response]],
+        [Callable[[CallContext, Request], Awaitable[Response]]],
+        Callable[[CallContext, Request], Awaitable[Response]],
     ]:
         """Register the decorated function as API operation `name`."""
 
         def register(
-            function: Callable[[Context, Request], Awaitable[Response]],
-        ) -> Callable[[Context, Request], Awaitable[Response]]:
+            function: Callable[[CallContext, Request], Awaitable[Response]],
+        ) -> Callable[[CallContext, Request], Awaitable[Response]]:
             if name in self._operations:
                 raise ValueError(f"operation {name} is registered twice")
             self._operations[name] = Operation(name, function, read_only)
@@ -60,5 +62,8 @@ class OperationRegistry:
         return frozenset(self._operations)
 
 
-CONTROL = OperationRegistry()
-ADMIN = OperationRegistry()  # X-Amz-Target: KeyferryAdmin.<Operation>, not part of the AWS API
+CONTROL = OperationRegistry[Context]()
+DATA = OperationRegistry[DataContext]()
+ADMIN = OperationRegistry[
+    Context
+]()  # X-Amz-Target: KeyferryAdmin.<Operation>, not part of the AWS API

@@ -6,14 +6,28 @@ import base64
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Self
+from typing import Protocol, Self
 
+from keyferry.service.authz.principal import Principal
 from keyferry.service.context import Context
 from keyferry.service.errors import AccessDeniedError, ResourceNotFoundError
 from keyferry.service.store.interface import StoreView
 from keyferry.service.store.records import KeyRecord
 
 _ID_RANDOM_BYTES = 10
+
+
+class CallPlace(Protocol):
+    """Who calls, and which Region; contexts of both planes say so."""
+
+    @property
+    def region(self) -> str: ...
+
+    @property
+    def account(self) -> str: ...
+
+    @property
+    def principal(self) -> Principal: ...
 
 
 def new_id(random_bytes: Callable[[int], bytes] = os.urandom) -> str:
@@ -82,7 +96,7 @@ def find_key(
     return record
 
 
-def check_place(context: Context, named: Identifier, *, action: str) -> None:
+def check_place(context: CallPlace, named: Identifier, *, action: str) -> None:
     """Refuse what lies in another Region (not found) or another account (access denied)."""
     if named.region is not None and named.region != context.region:
         raise ResourceNotFoundError(named.text)

@@ -18,6 +18,13 @@ def require_state(context: Context, record: KeyRecord, state: KeyState) -> None:
         raise InvalidRequestError(f"Key {context.key_arn(record.key_id)} is not in {state} state.")
 
 
+def unusable_because(record: KeyRecord, arn: str) -> str | None:
+    """Why a key may not be used for cryptography, None if it may."""
+    if record.state is not KeyState.CREATE_COMPLETE:
+        return f"Key {arn} is not in {KeyState.CREATE_COMPLETE} state."
+    return None if record.enabled else f"Key {arn} is not enabled."
+
+
 def require_usable(context: Context, record: KeyRecord) -> None:
     """
     Refuse a key that may not be used for cryptography: not CREATE_COMPLETE, or disabled.
@@ -25,6 +32,6 @@ def require_usable(context: Context, record: KeyRecord) -> None:
     Raises:
         InvalidRequestError: saying which of the two.
     """
-    require_state(context, record, KeyState.CREATE_COMPLETE)
-    if not record.enabled:
-        raise InvalidRequestError(f"Key {context.key_arn(record.key_id)} is not enabled.")
+    reason = unusable_because(record, context.key_arn(record.key_id))
+    if reason is not None:
+        raise InvalidRequestError(reason)

@@ -32,6 +32,16 @@ T = TypeVar("T")
 class StoreView(Protocol):
     """Reading. Absence is None or an empty list; a broken row raises StoreIntegrityError."""
 
+    def key_epoch(self) -> bytes:
+        """
+        A value that differs after every change of a key or of what an alias points to.
+
+        It is written in the transaction of the change: whoever reads the same value again, in
+        whatever process, may rely on what was read of keys and aliases since. New keys and new
+        aliases change nothing that was read before, so they leave it alone.
+        """
+        ...
+
     def key(self, account: str, key_id: str) -> KeyRecord | None: ...
 
     def keys(

@@ -106,6 +106,11 @@ ISSUED_CERTIFICATES = Table(
 # --- meta --------------------------------------------------------------------------------------
 SELECT_META = "SELECT name, value FROM meta"
 INSERT_META = "INSERT INTO meta (name, value) VALUES (?, ?)"
+SELECT_KEY_EPOCH = "SELECT value FROM meta WHERE name = 'key_epoch'"
+UPSERT_KEY_EPOCH = (
+    "INSERT INTO meta (name, value) VALUES ('key_epoch', ?) "
+    "ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+)
 
 # --- keys --------------------------------------------------------------------------------------
 _KEYS_IN_ORDER = KEYS.select.replace("SELECT ", "SELECT position, ", 1)

@@ -34,7 +34,7 @@ class SQLStore(SQLView):
         self._engine = engine
         self._committer = GroupCommit(engine, lambda: SQLTransaction(engine, row_mac))
 
-    def _fetch(self, statement: str, parameters: Sequence[Value]) -> list[Row]:
+    def _fetch(self, statement: str, parameters: Sequence[Value] = ()) -> list[Row]:
         return self._engine.fetch(statement, parameters)
 
     async def write(self, change: Callable[[Transaction], T]) -> T:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -32,7 +33,7 @@ class SQLTransaction(SQLView):
         self._engine = engine
         self.erased = False
 
-    def _fetch(self, statement: str, parameters: Sequence[Value]) -> list[Row]:
+    def _fetch(self, statement: str, parameters: Sequence[Value] = ()) -> list[Row]:
         return self._engine.fetch_in_transaction(statement, parameters)
 
     def _write(self, statement: str, table: sql.Table, values: tuple[Value, ...]) -> int:
@@ -60,6 +61,7 @@ class SQLTransaction(SQLView):
         )
         if not changed:
             raise ConflictError(f"key {key.key_id} was changed by another request")
+        self._begin_key_epoch()
 
     def destroy_key(self, key: KeyRecord, *, replacing: int) -> None:
         if key.state is not KeyState.DELETE_COMPLETE or key.sealed is not None:
@@ -92,9 +94,11 @@ class SQLTransaction(SQLView):
         )
         if not changed:
             raise ConflictError(f"{alias.name} was changed by another request")
+        self._begin_key_epoch()
 
     def delete_alias(self, account: str, name: str) -> None:
         self._engine.execute(sql.DELETE_ALIAS, (account, name))
+        self._begin_key_epoch()
 
     def put_tags(self, account: str, key_id: str, tags: Sequence[tuple[str, str]]) -> None:
         for tag_key, tag_value in tags:
@@ -121,6 +125,11 @@ class SQLTransaction(SQLView):
     def put_issued_certificate(self, issued: IssuedCertificateRecord) -> None:
         values = rows.issued_certificate_values(issued)
         self._write(_UPSERT_ISSUED_CERTIFICATE, sql.ISSUED_CERTIFICATES, values)
+
+    def _begin_key_epoch(self) -> None:
+        # Random, not counted: a store taken back to an earlier copy must not meet a value again
+        # that some process has seen.
+        self._engine.execute(sql.UPSERT_KEY_EPOCH, (os.urandom(16),))
 
     def append_audit(self, record: AuditRecord) -> None:
         self._engine.execute(sql.INSERT_AUDIT_EVENT, rows.audit_values(record))

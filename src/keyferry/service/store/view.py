@@ -27,7 +27,7 @@ class SQLView:
     def __init__(self, row_mac: RowMAC) -> None:
         self._row_mac = row_mac
 
-    def _fetch(self, statement: str, parameters: Sequence[Value]) -> list[Row]:
+    def _fetch(self, statement: str, parameters: Sequence[Value] = ()) -> list[Row]:
         raise NotImplementedError
 
     def _sealed(self, table: sql.Table, found: list[Row], *, name: str) -> Row | None:
@@ -39,6 +39,10 @@ class SQLView:
 
     def _count(self, statement: str, account: str) -> int:
         return int(self._fetch(statement, (account,))[0][0])
+
+    def key_epoch(self) -> bytes:
+        found = self._fetch(sql.SELECT_KEY_EPOCH)
+        return found[0][0] if found else b""
 
     def key(self, account: str, key_id: str) -> KeyRecord | None:
         row = self._sealed(sql.KEYS, self._fetch(sql.SELECT_KEY, (account, key_id)), name=key_id)

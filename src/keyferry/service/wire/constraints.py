@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from keyferry.service.errors import InvalidRequestError, SerializationError
 from keyferry.service.wire.shapes import (
@@ -26,8 +26,16 @@ from keyferry.service.wire.shapes import (
     Timestamp,
 )
 
+
+class Violation(NamedTuple):
+    """One broken constraint."""
+
+    path: str  # lowerCamelCase, dotted
+    text: str
+
+
 # A checker of one value: (value, path of the value, violations found so far).
-Check = Callable[[Any, str, list[str]], None]
+Check = Callable[[Any, str, list[Violation]], None]
 
 # Enough to correct a request by; a request of a thousand bad tags gets no thousand sentences.
 TOLD_VIOLATIONS = 10
@@ -51,7 +59,7 @@ class RequestValidator:
             SerializationError: a value has the wrong JSON type; the message names its path.
             InvalidRequestError: constraints are broken; the message lists them.
         """
-        violations: list[str] = []
+        violations: list[Violation] = []
         self._check_of(shape_name)(document, "", violations)
         if violations:
             raise violations_error(violations)
@@ -88,7 +96,7 @@ class RequestValidator:
         ]
         union = shape.union
 
-        def check(value: Any, path: str, violations: list[str]) -> None:
+        def check(value: Any, path: str, violations: list[Violation]) -> None:
             if type(value) is not dict:
                 raise wrong_type(path, "an object")
             prefix = f"{path}." if path else ""
@@ -102,25 +110,29 @@ class RequestValidator:
                 if name in value:
                     del value[name]
                 if is_required:
-                    violations.append(violation(f"null at '{prefix}{shown}'", "not be null"))
+                    violations.append(violation(prefix + shown, "not be null", value="null "))
             if union and present != 1:
-                violations.append(
-                    violation(f"at '{path}'", f"have exactly one variant set, not {present}")
-                )
+                violations.append(violation(path, f"have exactly one variant set, not {present}"))
 
         return check
 
 
-def violation(subject: str, constraint: str) -> str:
-    """One broken constraint in words; `subject` says value (if it may be told) and path."""
-    return f"Value {subject} failed to satisfy constraint: Member must {constraint}"
+def violation(path: str, constraint: str, *, value: str = "") -> Violation:
+    """One broken constraint in words; `value` with a blank behind it, if it may be told."""
+    return Violation(
+        path, f"Value {value}at '{path}' failed to satisfy constraint: Member must {constraint}"
+    )
 
 
-def violations_error(violations: list[str]) -> InvalidRequestError:
+def violations_error(violations: list[Violation]) -> InvalidRequestError:
     """The error that tells broken constraints together, the count in front."""
     errors = "error" if len(violations) == 1 else "errors"
-    told = "; ".join(violations[:TOLD_VIOLATIONS])
-    return InvalidRequestError(f"{len(violations)} validation {errors} detected: {told}")
+    told = violations[:TOLD_VIOLATIONS]
+    words = "; ".join(broken.text for broken in told)
+    return InvalidRequestError(
+        f"{len(violations)} validation {errors} detected: {words}",
+        fields=tuple((broken.path, broken.text) for broken in told),
+    )
 
 
 def wrong_type(path: str, expected: str) -> SerializationError:
@@ -148,7 +160,7 @@ def _text(shape: Text) -> Check:
     listed = ", ".join(shape.enum)
     sensitive = shape.sensitive
 
-    def check(value: Any, path: str, violations: list[str]) -> None:
+    def check(value: Any, path: str, violations: list[Violation]) -> None:
         if type(value) is not str:
             raise wrong_type(path, "a string")
         if maximum is not None and len(value) > maximum:
@@ -162,7 +174,7 @@ def _text(shape: Text) -> Check:
         else:
             return
         echo = "" if sensitive else _echo(value)
-        violations.append(violation(f"{echo}at '{path}'", constraint))
+        violations.append(violation(path, constraint, value=echo))
 
     return check
 
@@ -171,7 +183,7 @@ def _number(shape: Number) -> Check:
     minimum = _INTEGER_MIN if shape.minimum is None else shape.minimum
     maximum = _INTEGER_MAX if shape.maximum is None else shape.maximum
 
-    def check(value: Any, path: str, violations: list[str]) -> None:
+    def check(value: Any, path: str, violations: list[Violation]) -> None:
         # bool is a subclass of int; type() tells them apart.
         if type(value) is not int or not _INTEGER_MIN <= value <= _INTEGER_MAX:
             raise wrong_type(path, "a 32-bit integer")
@@ -181,23 +193,23 @@ def _number(shape: Number) -> Check:
             constraint = f"have value less than or equal to {maximum}"
         else:
             return
-        violations.append(violation(f"'{value}' at '{path}'", constraint))
+        violations.append(violation(path, constraint, value=f"'{value}' "))
 
     return check
 
 
-def _flag(value: Any, path: str, violations: list[str]) -> None:  # noqa: ARG001 (a Check)
+def _flag(value: Any, path: str, violations: list[Violation]) -> None:  # noqa: ARG001 (a Check)
     if value is not True and value is not False:
         raise wrong_type(path, "a boolean")
 
 
-def _timestamp(value: Any, path: str, violations: list[str]) -> None:  # noqa: ARG001 (a Check)
+def _timestamp(value: Any, path: str, violations: list[Violation]) -> None:  # noqa: ARG001 (a Check)
     if type(value) not in (int, float):
         raise wrong_type(path, "epoch seconds")
 
 
 def _list(shape: ListOf, check_member: Check) -> Check:
-    def check(value: Any, path: str, violations: list[str]) -> None:
+    def check(value: Any, path: str, violations: list[Violation]) -> None:
         if type(value) is not list:
             raise wrong_type(path, "a list")
         if _breaks_size(len(value), shape, path, violations):
@@ -205,7 +217,7 @@ def _list(shape: ListOf, check_member: Check) -> Check:
         for position, member in enumerate(value, start=1):
             place = f"{path}.{position}.member"
             if member is None:
-                violations.append(violation(f"null at '{place}'", "not be null"))
+                violations.append(violation(place, "not be null", value="null "))
             else:
                 check_member(member, place, violations)
 
@@ -213,7 +225,7 @@ def _list(shape: ListOf, check_member: Check) -> Check:
 
 
 def _map(shape: MapOf, check_key: Check, check_value: Check) -> Check:
-    def check(value: Any, path: str, violations: list[str]) -> None:
+    def check(value: Any, path: str, violations: list[Violation]) -> None:
         if type(value) is not dict:
             raise wrong_type(path, "an object")
         if _breaks_size(len(value), shape, path, violations):
@@ -222,19 +234,21 @@ def _map(shape: MapOf, check_key: Check, check_value: Check) -> Check:
         for position, (key, member) in enumerate(value.items(), start=1):
             check_key(key, f"{path}.{position}.key", violations)
             if member is None:
-                violations.append(violation(f"null at '{path}.{position}.value'", "not be null"))
+                violations.append(
+                    violation(f"{path}.{position}.value", "not be null", value="null ")
+                )
             else:
                 check_value(member, f"{path}.{position}.value", violations)
 
     return check
 
 
-def _breaks_size(size: int, shape: ListOf | MapOf, path: str, violations: list[str]) -> bool:
+def _breaks_size(size: int, shape: ListOf | MapOf, path: str, violations: list[Violation]) -> bool:
     if shape.maximum is not None and size > shape.maximum:
         constraint = f"have length less than or equal to {shape.maximum}"
     elif shape.minimum is not None and size < shape.minimum:
         constraint = f"have length greater than or equal to {shape.minimum}"
     else:
         return False
-    violations.append(violation(f"at '{path}'", constraint))
+    violations.append(violation(path, constraint))
     return True

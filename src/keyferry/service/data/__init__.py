@@ -1,0 +1,1 @@
+"""What the data plane does: cryptography with stored keys, one module per capability."""

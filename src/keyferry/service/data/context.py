@@ -1,0 +1,85 @@
+"""What a data operation gets beside its request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from keyferry.service.authz.principal import Principal
+from keyferry.service.context import Offload
+from keyferry.service.data.eligibility import Role, check_eligible
+from keyferry.service.opened_keys import OpenedKey, OpenedKeys
+
+
+class DataContext:
+    """
+    One call of the data plane: who asks, where, when, and the opened keys of the Region.
+
+    A plain class with slots, not a frozen dataclass: one is made for every request, and freezing
+    would cost as much as finding the key.
+    """
+
+    __slots__ = (
+        "_keys",
+        "_on_asymmetric_key",
+        "account",
+        "action",
+        "now",
+        "offload",
+        "principal",
+        "region",
+    )
+
+    def __init__(
+        self,
+        *,
+        region: str,
+        principal: Principal,
+        action: str,
+        now: datetime,
+        keys: OpenedKeys,
+        offload: Offload,
+        on_asymmetric_key: Callable[[], None],
+    ) -> None:
+        """
+        Args:
+            action: name of the operation.
+            now: UTC, the one clock reading of this call.
+            offload: runs slow work that releases the GIL off the event loop.
+            on_asymmetric_key: called when the call uses one, which has a rate of its own; may
+                refuse with ThrottledError.
+        """
+        self.region = region
+        self.principal = principal
+        self.account = principal.account
+        self.action = action
+        self.now = now
+        self.offload = offload
+        self._keys = keys
+        self._on_asymmetric_key = on_asymmetric_key
+
+    def find(self, identifier: str) -> OpenedKey:
+        """
+        Return the key an identifier names, in whatever state it is.
+
+        All keys of a request are found before any of them is judged (`require`), so that a caller
+        learns of an unknown one first, whatever the others are.
+
+        Raises:
+            ResourceNotFoundError, AccessDeniedError: as `OpenedKeys.find`.
+        """
+        return self._keys.find(self, identifier, action=self.action)
+
+    def require(self, key: OpenedKey, role: Role) -> OpenedKey:
+        """
+        Return `key` if it may serve in `role` of this operation.
+
+        Raises:
+            InvalidRequestError: it is not complete and enabled, or its usage, modes of use or
+                algorithm are not of the role's.
+        """
+        key.require_usable()
+        check_eligible(key.profile, role)
+        if role.is_asymmetric:
+            self._on_asymmetric_key()
+        return key
