@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import time
 import traceback
-import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -24,7 +23,7 @@ from keyferry.errors import KeyferryError
 from keyferry.service import log
 from keyferry.service.audit import Caller
 from keyferry.service.authz.access_keys import AccessKeys
-from keyferry.service.call import Call
+from keyferry.service.call import Call, new_id
 from keyferry.service.context import Limits
 from keyferry.service.errors import ServiceError
 from keyferry.service.metrics import CONTENT_TYPE as METRICS_CONTENT_TYPE
@@ -96,7 +95,7 @@ class Dispatcher:
 
     async def _handle_call(self, request: HTTPRequest) -> HTTPResponse:
         started = time.perf_counter()
-        request_id = str(uuid.uuid4())
+        request_id = new_id()
         call: Call | None = None
         response: msgspec.Struct | None = None
         declared: frozenset[str] | None = None
@@ -131,9 +130,11 @@ class Dispatcher:
         except Exception as failed:  # noqa: BLE001 (the outermost loop answers everything)
             error = APIError(INTERNAL, INTERNAL.text or "")
             _log_failure(failed, request_id)
-        if call is not None:
-            call.finish(response, error)
-        self._account(call, response, error, request_id, time.perf_counter() - started)
+        seconds = time.perf_counter() - started
+        # The answer goes out first; nobody waits for what is written about it.
+        asyncio.get_running_loop().call_soon(
+            self._account, call, response, error, request_id, seconds
+        )
         if error is not None:
             return error.response(request_id, rest=is_data_path(request))
         return HTTPResponse(
@@ -148,7 +149,12 @@ class Dispatcher:
         request_id: str,
         seconds: float,
     ) -> None:
-        """Count the call and write its line of the log; nothing of a body gets here."""
+        """Audit and count a call and write its line of the log; nothing of a body gets there."""
+        try:
+            if call is not None:
+                call.finish(response, error)
+        except Exception as failed:  # noqa: BLE001 (the outermost loop: the call is answered)
+            _log_failure(failed, request_id)
         code = "OK" if error is None else error.name
         operation = (call and call.operation_name) or "unknown"
         region = call.region.name if call is not None else "none"
@@ -169,7 +175,7 @@ class Dispatcher:
 
     def refuse(self, refusal: ServiceError) -> HTTPResponse:
         """Answer a request that is not read to its end; its connection ends too."""
-        request_id = str(uuid.uuid4())
+        request_id = new_id()
         error = api_error(refusal)
         self._account(None, None, error, request_id, 0.0)
         return error.response(request_id, close=True)

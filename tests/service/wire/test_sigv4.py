@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import hmac
+import itertools
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -137,7 +138,7 @@ def test_published_example_of_the_signing_process() -> None:
         body=b"",
     )
     canonical = canonical_request(
-        request, ("content-type", "host", "x-amz-date"), hashlib.sha256(b"").hexdigest()
+        request, (b"content-type", b"host", b"x-amz-date"), hashlib.sha256(b"").hexdigest()
     )
     assert hashlib.sha256(canonical).hexdigest() == (
         "f536975d06c0309214f805bb90ccff089219ecd68b2577efef23edd43b7e1a59"
@@ -344,7 +345,17 @@ def test_malformed_authorization_is_incomplete(find: str, put: str) -> None:
 
 def test_authorization_without_blanks_is_read() -> None:
     """Commas need no blanks after them."""
-    assert parse_authorization(AUTHORIZATION.replace(", ", ",")).region == "us-east-1"
+    authorization, signature = parse_authorization(AUTHORIZATION.replace(", ", ","))
+    assert authorization.region == "us-east-1"
+    assert signature == "0" * 64
+
+
+def test_parts_of_the_authorization_may_come_in_any_order() -> None:
+    """The signature may stand before the other parts."""
+    parts = AUTHORIZATION.partition(" ")[2].split(", ")
+    for order in itertools.permutations(parts):
+        header = "AWS4-HMAC-SHA256 " + ", ".join(order)
+        assert parse_authorization(header) == parse_authorization(AUTHORIZATION)
 
 
 @given(header=st.text(max_size=300) | st.binary(max_size=300).map(lambda b: b.decode("latin-1")))

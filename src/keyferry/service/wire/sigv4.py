@@ -11,6 +11,7 @@ empty segments before (every service but S3), so that is what is verified.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import hmac
 import re
@@ -35,6 +36,8 @@ SERVICE = "payment-cryptography"  # both planes sign with the same name
 ALLOWED_SKEW = timedelta(minutes=15)
 AUTHORIZATION_CHARACTERS = 8192
 CACHED_SIGNING_KEYS = 4096
+# Unsigned callers can fill this too: at most a few megabytes, and what is lost is parsed again.
+KEPT_AUTHORIZATIONS = 512
 
 _HEADER_DATE = re.compile(r"([0-9]{8})T([0-9]{6})Z")
 _HEX_64 = re.compile(r"[0-9a-f]{64}")
@@ -44,14 +47,17 @@ _SPACES = re.compile(rb"[ \t]+")
 
 @dataclass(frozen=True, slots=True)
 class Authorization:
-    """The three parts of the Authorization header; nothing of it is verified yet."""
+    """
+    What an Authorization header says beside its signature; nothing of it is verified yet.
+
+    A client sends the same for a whole day, so it is parsed once and kept.
+    """
 
     access_key_id: str
     scope_date: str  # YYYYMMDD
     region: str
     service: str
-    signed_headers: tuple[str, ...]
-    signature: str  # 64 lower-case hex digits
+    signed_headers: tuple[bytes, ...]  # sorted, lower case
 
     @property
     def scope(self) -> str:
@@ -66,9 +72,12 @@ class Signer:
     region: str
 
 
-def parse_authorization(header: str) -> Authorization:
+def parse_authorization(header: str) -> tuple[Authorization, str]:
     """
     Read an Authorization header.
+
+    Returns:
+        What it says, and the signature: 64 lower-case hex digits.
 
     Raises:
         IncompleteSignatureError: not `AWS4-HMAC-SHA256 Credential=…, SignedHeaders=…, Signature=…`
@@ -76,23 +85,39 @@ def parse_authorization(header: str) -> Authorization:
     """
     if len(header) > AUTHORIZATION_CHARACTERS:
         raise IncompleteSignatureError("Authorization header is too long")
-    algorithm, _, rest = header.strip(" ").partition(" ")
+    # Clients write the signature last; what stands before it is the part worth keeping.
+    before, name, signature = header.rpartition("Signature=")
+    after = ""
+    if "," in signature:
+        signature, comma, after = signature.partition(",")
+        after = comma + after
+    signature = signature.rstrip(" ")
+    authorization = _parse_without_signature(before, name, after)
+    if _HEX_64.fullmatch(signature) is None:
+        raise IncompleteSignatureError("Signature must be 64 lower-case hexadecimal digits")
+    return authorization, signature
+
+
+@functools.lru_cache(maxsize=KEPT_AUTHORIZATIONS)
+def _parse_without_signature(before: str, name: str, after: str) -> Authorization:
+    """Read a header whose signature was cut out from between `name` and `after`."""
+    algorithm, _, rest = f"{before}{name}{after}".strip(" ").partition(" ")
     if algorithm != ALGORITHM:
         raise IncompleteSignatureError(f"Authorization header must start with {ALGORITHM}")
     parts: dict[str, str] = {}
     for part in rest.split(","):
-        name, equals, value = part.strip(" ").partition("=")
-        if not equals or name not in ("Credential", "SignedHeaders", "Signature"):
+        found, equals, value = part.strip(" ").partition("=")
+        if not equals or found not in ("Credential", "SignedHeaders", "Signature"):
             raise IncompleteSignatureError(
                 "Authorization header holds something other than Credential, SignedHeaders"
                 " and Signature"
             )
-        if name in parts:
-            raise IncompleteSignatureError(f"Authorization header holds {name} twice")
-        parts[name] = value
-    for name in ("Credential", "SignedHeaders", "Signature"):
-        if not parts.get(name):
-            raise IncompleteSignatureError(f"Authorization header requires {name}")
+        if found in parts:
+            raise IncompleteSignatureError(f"Authorization header holds {found} twice")
+        parts[found] = value
+    for required in ("Credential", "SignedHeaders", "Signature"):
+        if required not in parts:
+            raise IncompleteSignatureError(f"Authorization header requires {required}")
 
     credential = parts["Credential"].split("/")
     if len(credential) != 5 or not all(credential) or credential[4] != "aws4_request":
@@ -100,15 +125,18 @@ def parse_authorization(header: str) -> Authorization:
             "Credential must be access key id, date, Region, service and aws4_request,"
             " separated by slashes"
         )
-    names = tuple(parts["SignedHeaders"].split(";"))
+    names = parts["SignedHeaders"].split(";")
     if any(_HEADER_NAME.fullmatch(name) is None for name in names):
         raise IncompleteSignatureError("SignedHeaders must be lower-case header names")
-    if list(names) != sorted(set(names)):
+    if names != sorted(set(names)):
         raise IncompleteSignatureError("SignedHeaders must be sorted, each name once")
-    if _HEX_64.fullmatch(parts["Signature"]) is None:
-        raise IncompleteSignatureError("Signature must be 64 lower-case hexadecimal digits")
+    if "host" not in names:
+        raise IncompleteSignatureError("'host' must be a signed header")
+    if "x-amz-date" not in names and "date" not in names:
+        raise IncompleteSignatureError("'x-amz-date' or 'date' must be a signed header")
     access_key_id, scope_date, region, service, _ = credential
-    return Authorization(access_key_id, scope_date, region, service, names, parts["Signature"])
+    signed = tuple(name.encode("ascii") for name in names)
+    return Authorization(access_key_id, scope_date, region, service, signed)
 
 
 class SignatureVerifier:
@@ -139,7 +167,7 @@ class SignatureVerifier:
                     " sign in the Authorization header"
                 )
             raise MissingAuthenticationError("Missing Authentication Token")
-        authorization = parse_authorization(header.decode("latin-1"))
+        authorization, signature = parse_authorization(header.decode("latin-1"))
         self._check_signed_headers(authorization, headers)
 
         key = self._keys.get(authorization.access_key_id)
@@ -170,7 +198,7 @@ class SignatureVerifier:
         )
         signing_key = self._signing_key(key, authorization)
         expected = hmac.digest(signing_key, to_sign.encode(), "sha256").hex()
-        if not hmac.compare_digest(expected, authorization.signature):
+        if not hmac.compare_digest(expected, signature):
             raise InvalidSignatureError(
                 "The request signature we calculated does not match the signature you provided."
                 " Check your AWS Secret Access Key and signing method."
@@ -179,28 +207,26 @@ class SignatureVerifier:
 
     @staticmethod
     def _check_signed_headers(authorization: Authorization, headers: dict[bytes, bytes]) -> None:
-        """Host, date and every x-amz- header must be signed; what is signed must be there."""
+        """Every x-amz- header must be signed, and what is signed must be there."""
         signed = authorization.signed_headers
-        if "host" not in signed:
-            raise IncompleteSignatureError("'host' must be a signed header")
-        if "x-amz-date" not in signed and "date" not in signed:
-            raise IncompleteSignatureError("'x-amz-date' or 'date' must be a signed header")
         for sent in headers:
             # An unsigned X-Amz-Target would let whoever relays the request choose the operation.
-            if sent.startswith(b"x-amz-") and sent.decode("latin-1") not in signed:
+            if sent.startswith(b"x-amz-") and sent not in signed:
                 raise IncompleteSignatureError(
                     f"'{sent.decode('latin-1')}' must be a signed header"
                 )
         for name in signed:
-            if name.encode("ascii") not in headers:
-                raise IncompleteSignatureError(f"signed header '{name}' is not in the request")
+            if name not in headers:
+                raise IncompleteSignatureError(
+                    f"signed header '{name.decode('ascii')}' is not in the request"
+                )
 
     @staticmethod
     def _check_date(
         authorization: Authorization, headers: dict[bytes, bytes], now: datetime
     ) -> str:
         """Return the timestamp of the string to sign, checked against the clock and the scope."""
-        if "x-amz-date" in authorization.signed_headers:
+        if b"x-amz-date" in authorization.signed_headers:
             timestamp = headers[b"x-amz-date"].decode("latin-1").strip(" ")
             moment = _basic_date(timestamp)
         else:
@@ -212,12 +238,12 @@ class SignatureVerifier:
                 f"Date in Credential scope does not match the date of the request:"
                 f" '{authorization.scope_date}' != '{timestamp[:8]}'"
             )
-        clock = now.strftime("%Y%m%dT%H%M%SZ")
-        if now - moment > ALLOWED_SKEW:
-            raise InvalidSignatureError(
-                f"Signature expired: {timestamp} is more than 15 minutes before {clock}"
-            )
-        if moment - now > ALLOWED_SKEW:
+        if abs(now - moment) > ALLOWED_SKEW:
+            clock = now.strftime("%Y%m%dT%H%M%SZ")
+            if moment < now:
+                raise InvalidSignatureError(
+                    f"Signature expired: {timestamp} is more than 15 minutes before {clock}"
+                )
             raise InvalidSignatureError(
                 f"Signature not yet current: {timestamp} is more than 15 minutes after {clock}"
             )
@@ -239,7 +265,7 @@ class SignatureVerifier:
 
 
 def canonical_request(
-    request: HTTPRequest, signed_headers: tuple[str, ...], body_hash: str
+    request: HTTPRequest, signed_headers: tuple[bytes, ...], body_hash: str
 ) -> bytes:
     """The canonical request; every name in `signed_headers` must be in the request."""
     lines = [
@@ -247,10 +273,8 @@ def canonical_request(
         canonical_path(request.path),
         canonical_query(request.query) if request.query else b"",
     ]
-    for name in signed_headers:
-        name_bytes = name.encode("ascii")
-        lines.append(name_bytes + b":" + canonical_value(request.headers[name_bytes]))
-    lines += [b"", ";".join(signed_headers).encode("ascii"), body_hash.encode("ascii")]
+    lines += [name + b":" + canonical_value(request.headers[name]) for name in signed_headers]
+    lines += [b"", b";".join(signed_headers), body_hash.encode("ascii")]
     return b"\n".join(lines)
 
 
