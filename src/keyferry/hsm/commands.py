@@ -10,7 +10,7 @@ from keyferry.hsm.fields import Fields
 
 
 class Evidence(StrEnum):
-    """How a layout is known, best first; the letters are those of the reference pages."""
+    """How a layout is known, best first; each with a letter."""
 
     CAPTURE = "R"
     VECTOR = "V"

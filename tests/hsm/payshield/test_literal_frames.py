@@ -1,4 +1,4 @@
-"""Every command against frames written out by hand from the reference, both ways."""
+"""Every command against frames written out by hand from the public material, both ways."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """
 The payShield driver: typed methods for keys, over host commands.
 
-Source: reference 2 and 6.1; the commands are those the published samples send.
+The commands are those the published samples send. Sources: docs/evidence.md.
 """
 
 from __future__ import annotations

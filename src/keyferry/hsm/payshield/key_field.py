@@ -2,7 +2,7 @@
 Key fields of host commands: a scheme letter that says how the key is written, then the key.
 
 `U` and `X` 32 hex characters, `T` and `Y` 48, `S` a Thales key block, `R` a TR-31 block, a hex
-digit a bare key. Source: reference 1.5 and 1.6.
+digit a bare key. Sources: docs/evidence.md.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 Key type codes of variant LMKs: a variant digit and the code of an LMK pair, three characters.
 
 The usages beside them are what TR-31 calls the same key, so that both LMK schemes speak of one
-thing. Source: reference 1.7 and 1.9.
+thing. Sources: docs/evidence.md.
 """
 
 from __future__ import annotations

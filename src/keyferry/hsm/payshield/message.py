@@ -1,7 +1,7 @@
 """
 Messages: header, command code, fields, trailer; requests and responses, both ways.
 
-Source: reference 1.1. The header is the only thing that tells which answer belongs to which
+The header is the only thing that tells which answer belongs to which
 question; the trailer (`19` and up to 32 characters) comes back as it was sent.
 """
 

@@ -1,7 +1,7 @@
 """
 Error codes of the host interface: what they mean and what to do about them.
 
-Source: reference 4 (list of PUGD0537-004 as public clients carry it).
+Source: the list of Core Host Commands PUGD0537-004, as public clients carry it.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 RSA public keys as payShield writes them: PKCS#1 `SEQUENCE {INTEGER n, INTEGER e}`.
 
 Encoding 01 writes integers unsigned, which is not DER when the top bit is set; 02 is DER.
-Source: reference 2.8.
+Sources: docs/evidence.md.
 """
 
 from __future__ import annotations

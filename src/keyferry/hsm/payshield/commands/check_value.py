@@ -37,7 +37,7 @@ BU: Final = Command(
         tails.LMK,
     ),
     response=(hexadecimal("kcv", REST),),
-    source="reference 2.5; PUGD0537-004 BU",
+    source="ut-codec-payshield, payshield-rest-api",
     evidence=(Evidence.CAPTURE, Evidence.CLIENT),
     errors={"05": "invalid key length flag"},
 )
@@ -53,7 +53,7 @@ KA: Final = Command(
         tails.LMK,
     ),
     response=(hexadecimal("kcv", REST),),
-    source="reference 2.5; legacy host commands KA",
+    source="aws-payment-cryptography-hsm-proxy",
     evidence=(Evidence.PARSER,),
     errors={"04": "invalid key type code"},
 )

@@ -23,7 +23,7 @@ from keyferry.hsm.fields import (
 from keyferry.hsm.groups import IfNext, Repeat, When, equals
 from keyferry.hsm.payshield.commands import tails
 
-_SOURCE: Final = "reference 3.7; PUGD0537-004"
+_SOURCE: Final = "PayShieldPressureTest"
 _CLIENT: Final = (Evidence.CLIENT,)
 
 _PERIOD: Final[Fields] = (
@@ -120,7 +120,7 @@ B2: Final = Command(
         ),
     ),
     response=(Raw("echoed", REST),),
-    source=f"{_SOURCE}; published quick start",
+    source=f"{_SOURCE}, thalessimulatorlibrary; published quick start",
     evidence=(Evidence.CAPTURE, Evidence.SIMULATOR),
     errors={"80": "data length error"},
 )

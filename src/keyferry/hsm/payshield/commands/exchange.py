@@ -1,7 +1,7 @@
 """
 Keys by asymmetric means: FY and IG (ECDH), QE (certificate request), B8 (TR-34), GI (RSA import).
 
-Source: reference 2.10 to 2.14. The constants of B8 and QE that nobody has explained are sent and
+The constants of B8 and QE that nobody has explained are sent and
 demanded exactly as the one public client sends them.
 """
 
@@ -44,7 +44,7 @@ FY: Final = Command(
         Raw("new_public_key", "new_public_key_bytes"),
         KeyField("new_private_key", bare=0),
     ),
-    source="reference 2.10; one published client",
+    source="AWS samples, PayShieldPressureTest",
     evidence=(Evidence.CLIENT,),
     errors={
         "D2": "invalid curve",
@@ -84,7 +84,7 @@ IG: Final = Command(
         Constant("end of list", b";:"),
     ),
     response=(KeyField("new_key", bare=0), Raw("kcv", 3)),
-    source="reference 2.11; one published client, field names inferred from its literal",
+    source="AWS samples; field names inferred from the literal",
     evidence=(Evidence.CLIENT, Evidence.INFERRED),
     errors={"D3": "invalid public key encoding"},
 )
@@ -127,7 +127,7 @@ QE: Final = Command(
         Number("request_bytes", 4, counts="request_pem"),
         Raw("request_pem", "request_bytes"),
     ),
-    source="reference 2.12; defined in one published client, never called there",
+    source="AWS samples, where it is defined and never called",
     evidence=(Evidence.INFERRED,),
     errors={"03": "invalid public key encoding", "D3": "invalid public key encoding"},
 )
@@ -160,7 +160,7 @@ B8: Final = Command(
         Number("signature_bytes", 4, counts="signature"),
         Raw("signature", "signature_bytes"),
     ),
-    source="reference 2.13; one published client",
+    source="AWS samples",
     evidence=(Evidence.CLIENT,),
     errors={"76": "KRD public key length error", "78": "KDH private key length error"},
 )
@@ -215,7 +215,7 @@ GI: Final = Command(
         KeyField("new_key", under=Under.LMK),
         hexadecimal("kcv", 6),
     ),
-    source="reference 2.14; observed form of one client",
+    source="payshield-rest-api",
     evidence=(Evidence.CLIENT,),
     errors={
         "76": "encrypted data length error",

@@ -75,7 +75,7 @@ A0: Final = Command(
         hexadecimal("kcv", 6),
         When(equals("zka_option", "1"), (hexadecimal("chosen_rndi", 32),)),
     ),
-    source="reference 2.1; PUGD0537-004 A0",
+    source="ut-codec-payshield, payshield-rest-api, AWS samples",
     evidence=(Evidence.CAPTURE, Evidence.FIELD_TABLE, Evidence.CLIENT),
     errors={"07": "invalid ZKA master key type", "10": "ZMK or TMK parity error"},
 )
@@ -93,7 +93,7 @@ A4: Final = Command(
         tails.SHORT_HEADER,
     ),
     response=(KeyField("new_key"), hexadecimal("kcv", 6)),
-    source="reference 2.2; PUGD0537-004 A4",
+    source="ut-codec-payshield",
     evidence=(Evidence.CAPTURE,),
     errors={"03": "invalid number of components", "10": "component parity error"},
 )

@@ -35,7 +35,7 @@ A6: Final = Command(
         ),
     ),
     response=(KeyField("new_key"), hexadecimal("kcv", 6)),
-    source="reference 2.3; PUGD0537-004 A6",
+    source="ut-codec-payshield, payshield-rest-api",
     evidence=(Evidence.CAPTURE, Evidence.FIELD_TABLE),
     errors={
         "01": "imported key had bad parity, it was adjusted",
@@ -61,7 +61,7 @@ A8: Final = Command(
         tails.BLOCK_VERSION,
     ),
     response=(KeyField("exported_key", under=Under.ZMK), hexadecimal("kcv", 6)),
-    source="reference 2.4; PUGD0537-004 A8",
+    source="ut-codec-payshield, AWS samples",
     evidence=(Evidence.CAPTURE, Evidence.CLIENT),
     errors={"10": "ZMK or TMK parity error", "11": "key parity error"},
 )
@@ -95,7 +95,7 @@ BW: Final = Command(
         # A captured answer lacks the check value it was asked for: its absence is no error.
         When(equals("kcv_flag", "1"), (IfMore((hexadecimal("kcv", 6),)),)),
     ),
-    source="reference 2.6; PUGD0537-004 BW",
+    source="ut-codec-payshield, payshield-rest-api",
     evidence=(Evidence.CAPTURE, Evidence.FIELD_TABLE),
     errors={
         "04": "invalid key type code",
@@ -116,7 +116,7 @@ B0: Final = Command(
         tails.LMK,
     ),
     response=(KeyField("new_key", bare=32),),
-    source="reference 2.6; legacy host commands B0",
+    source="thalessimulatorlibrary",
     evidence=(Evidence.SIMULATOR,),
 )
 
@@ -125,7 +125,7 @@ BS: Final = Command(
     response_code="BT",
     name="erase key change storage",
     request=(tails.LMK,),
-    source="reference 2.6; PUGD0537-004 BS",
+    source="ut-codec-payshield",
     evidence=(Evidence.CAPTURE,),
 )
 
@@ -134,7 +134,7 @@ CS: Final = Command(
     response_code="CT",
     name="modify key block header",
     request=None,
-    source="reference 2.6: existence and error codes only",
+    source="name and error codes only",
     evidence=(Evidence.INFERRED,),
     errors={"B7": "invalid change field", "B8": "invalid old value", "B9": "invalid new value"},
     repeatable=False,

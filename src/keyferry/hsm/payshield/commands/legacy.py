@@ -2,7 +2,7 @@
 Key commands of older firmware: what A0, A6 and A8 do, one command for each kind of key.
 
 Without the `;` group an answer has the key's own length without a scheme letter and a check value
-of 16 characters. Source: reference 2.7; layouts of a public simulator, FM's group of a real 9000.
+of 16 characters. Layouts of a public simulator; FM's group of a real 9000.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from keyferry.hsm.groups import Repeat
 from keyferry.hsm.payshield.commands import tails
 from keyferry.hsm.payshield.key_field import KeyField, Under
 
-_SOURCE: Final = "reference 2.7; legacy host commands"
+_SOURCE: Final = "thalessimulatorlibrary"
 _SIMULATOR: Final = (Evidence.SIMULATOR,)
 
 

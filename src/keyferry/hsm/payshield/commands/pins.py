@@ -1,4 +1,4 @@
-"""PINs under the LMK: JA generate. Source: reference 3.1."""
+"""PINs under the LMK: JA generate."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ JA: Final = Command(
         tails.LMK,
     ),
     response=(Text("pin", REST),),
-    source="reference 3.1; PUGD0537-004 JA",
+    source="ut-codec-payshield, Payshield_test",
     evidence=(Evidence.CAPTURE, Evidence.CLIENT),
 )
 

@@ -1,7 +1,7 @@
 """
 RSA: key pairs (EI), public keys (EO), private keys (EM, EK), signatures (EW, EY), hashes (GM).
 
-Source: reference 2.8 and 2.9.
+Sources: docs/evidence.md.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ EI: Final = Command(
         tails.CHANGED_EXPORTABILITY,
     ),
     response=(DER("new_public_key"), PrivateKeyField("new_private_key")),
-    source="reference 2.8; PUGD0537-004 EI",
+    source="ut-codec-payshield, payshield-rest-api, AWS samples",
     evidence=(Evidence.CAPTURE, Evidence.CLIENT),
     errors={
         "03": "invalid public key encoding",
@@ -171,7 +171,7 @@ EO: Final = Command(
             otherwise=(KeyField("new_public_block", bare=0, binary=True),),
         ),
     ),
-    source="reference 2.9",
+    source="payshield-crypto-client, Payshield_test",
     evidence=(Evidence.CLIENT,),
     errors={"03": "invalid public key encoding"},
 )
@@ -187,7 +187,7 @@ EM: Final = Command(
         tails.CHANGED_EXPORTABILITY,
     ),
     response=(PrivateKeyField("new_private_key"),),
-    source="reference 2.9",
+    source="payshield-crypto-client, Payshield_test",
     evidence=(Evidence.CLIENT,),
 )
 
@@ -200,7 +200,7 @@ EK: Final = Command(
         PrivateKeyField("private_key"),
         tails.LMK,
     ),
-    source="reference 2.9",
+    source="payshield-crypto-client, Payshield_test",
     evidence=(Evidence.PARSER,),
 )
 
@@ -214,7 +214,7 @@ LA: Final = Command(
         Number("data_bytes", 4, counts="data"),
         Raw("data", "data_bytes", short="80"),
     ),
-    source="reference 2.9",
+    source="payshield-crypto-client, Payshield_test",
     evidence=(Evidence.CLIENT,),
 )
 
@@ -236,7 +236,7 @@ EW: Final = Command(
         Number("signature_bytes", 4, counts="signature"),
         Raw("signature", "signature_bytes"),
     ),
-    source="reference 2.9",
+    source="payshield-crypto-client, Payshield_test",
     evidence=(Evidence.CLIENT,),
 )
 
@@ -258,7 +258,7 @@ EY: Final = Command(
         AuthenticationData(),
         tails.LMK,
     ),
-    source="reference 2.9",
+    source="payshield-crypto-client, Payshield_test",
     evidence=(Evidence.CLIENT,),
     errors={"01": "public key MAC verification failed", "02": "signature verification failed"},
 )
@@ -273,7 +273,7 @@ GM: Final = Command(
         Raw("data", "data_bytes", short="80"),
     ),
     response=(Raw("digest", REST),),
-    source="reference 2.9",
+    source="payshield-crypto-client, Payshield_test",
     evidence=(Evidence.CAPTURE,),
 )
 
@@ -285,7 +285,7 @@ def _by_name_only(code: str, name: str) -> Command:
         response_code=code[0] + chr(ord(code[1]) + 1),
         name=name,
         request=layout,
-        source="reference 2.9, 2.15, 2.16: name only, no public layout",
+        source="name only, no public layout",
         evidence=(Evidence.INFERRED,),
         repeatable=False,
     )

@@ -2,7 +2,7 @@
 The optional tail of host commands, in its one order: `;` `%` `#` `&` `!`.
 
 None of these characters occurs inside a hex or key block field; raw-byte fields may hold all of
-them, so the tail is looked at only when every mandatory field is taken. Source: reference 1.4.
+them, so the tail is looked at only when every mandatory field is taken. Sources: docs/evidence.md.
 """
 
 from __future__ import annotations

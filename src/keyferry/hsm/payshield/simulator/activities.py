@@ -2,7 +2,7 @@
 Authorised activities: what officers have allowed the host to do, as `activity.key.interface`.
 
 `key` is `rsa`, a key type in small letters under a variant LMK, a key usage under a key block
-LMK; `*` stands for every key. Source: reference 5.
+LMK; `*` stands for every key. Source: the public extract of the authorisation table.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """
 One command in progress: what a handler sees of the device, and the rules every handler shares.
 
-Order of checks (reference 4): frame, enabled, syntax, LMK, authorisation, keys in order of
+Order of checks (inferred): frame, enabled, syntax, LMK, authorisation, keys in order of
 appearance, operation.
 """
 

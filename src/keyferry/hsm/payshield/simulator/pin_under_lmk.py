@@ -3,7 +3,7 @@ PINs under the LMK: the simulator's own construction, of the captured widths.
 
 Under a variant or DES key block LMK a PIN is L digits, L one more than the longest PIN; under an
 AES LMK a letter and 32 hex digits. Either is bound to 12 digits of the account number.
-Source: reference 3.1 for the widths; how a device encrypts is not public.
+The widths are those clients slice; how a device encrypts is not public.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """
 The security settings of the simulated device, with the values published with the AWS samples.
 
-Source: reference 5.
+Source: the settings page of the AWS samples.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """
 B8: export a key by TR-34, as the parts of a token its host puts together.
 
-Source: reference 2.13. The device hands out EnvelopedData with its SEQUENCE and the attributes as
+The device hands out EnvelopedData with its SEQUENCE and the attributes as
 a SET; the digest covers the members without that SEQUENCE, the signature the SET.
 """
 

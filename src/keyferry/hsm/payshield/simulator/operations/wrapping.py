@@ -1,7 +1,7 @@
 """
 Keys under a wrapping key: ZMK, TMK, KEK. The one place that decides what may leave, and how.
 
-Source: reference 1.5, 2.3, 2.4 and 5.
+Sources: docs/evidence.md.
 """
 
 from __future__ import annotations
