@@ -57,12 +57,11 @@ class _Pending:
 class GroupCommit:
     """The thread that writes. `begin` makes the transaction object a batch works with."""
 
-    def __init__(
-        self, engine: Engine, begin: Callable[[], SQLTransaction], *, max_batch: int = MAX_BATCH
-    ) -> None:
+    def __init__(self, engine: Engine, begin: Callable[[], SQLTransaction]) -> None:
         self._engine = engine
         self._begin = begin
-        self._max_batch = max_batch
+        # Read when a store is opened, so that a benchmark can set it to 1: no group commit.
+        self._max_batch = MAX_BATCH
         self._waiting: SimpleQueue[_Pending | None] = SimpleQueue()
         self._closing = threading.Lock()
         self._closed = False
