@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from typing import Self
 
@@ -58,6 +59,20 @@ class ModesOfUse:
         if flags is None:
             raise KeyAttributesError(f"mode of use {letter!s} has no KeyModesOfUse")
         return cls(**dict.fromkeys(flags, True))
+
+    @classmethod
+    def from_names(cls, names: Iterable[str]) -> Self:
+        """
+        The flags of these names, in the API's spelling.
+
+        Raises:
+            KeyAttributesError: a name is not one of the nine.
+        """
+        given = set(names)
+        unknown = sorted(given - set(_API_NAMES.values()))
+        if unknown:
+            raise KeyAttributesError(f"KeyModesOfUse: {unknown[0]!r} is not a mode of use")
+        return cls(**{field: name in given for field, name in _API_NAMES.items()})
 
     def allows(self, other: ModesOfUse) -> bool:
         """Whether every flag of `other` is set here; NoRestrictions allows every flag."""
