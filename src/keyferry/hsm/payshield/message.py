@@ -105,14 +105,20 @@ def is_trailer(data: bytes) -> bool:
     )
 
 
-def find_trailer(body: bytes) -> bytes:
+def find_trailer(data: bytes) -> bytes:
     """
     Return the trailer of a message that does not decode, if it seems to have one.
 
-    Only for the refusal of such a message: in a message that decodes, fields decide.
+    Args:
+        data: what follows the message header.
+
+    Only for the refusal of such a message: in one that decodes, fields decide. Where raw bytes
+    stand in the message nothing is guessed, since they may hold the end-of-message byte too.
     """
-    at = body.rfind(END_OF_MESSAGE, max(0, len(body) - 1 - TRAILER_SIZE))
-    return body[at:] if at >= 0 and is_trailer(body[at:]) else b""
+    at = data.rfind(END_OF_MESSAGE)
+    if at < 0 or not is_trailer(data[at:]) or data[:at].translate(None, PRINTABLE):
+        return b""
+    return data[at:]
 
 
 def response_code_of(code: bytes) -> bytes:

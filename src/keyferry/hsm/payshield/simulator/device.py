@@ -177,11 +177,11 @@ class Device:
         refused = self._unavailable(command)
         if command is None or refused is not None:
             head = header + response_code_of(raw_code) + (refused or DISABLED).encode("ascii")
-            return head + find_trailer(body)
+            return head + find_trailer(body[header_size:])
         try:
             request = self._decode(command, body)
         except CommandRefusedError as error:
-            return self._refuse(command, header, error.code, find_trailer(body))
+            return self._refuse(command, header, error.code, find_trailer(body[header_size:]))
         try:
             call = Call(self, command, request.values, self._choose_lmk(request.values, port_lmk))
             result = HANDLERS[code](call)
