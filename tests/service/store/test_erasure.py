@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import os
 import pickle
@@ -64,6 +65,25 @@ def test_destroyed_seal_is_in_no_file(
     assert len(file_store.vault.open(neighbour.sealed, binding=binding)) == size
 
 
+async def test_destruction_in_place_is_erased_too(
+    file_store: SQLStore, database: Path, key_record: MakeKey
+) -> None:
+    """A caller on the loop hears of a destruction when the files are clean, among other writes."""
+    keys = [sealed_key(file_store, key_record(n), os.urandom(32)) for n in range(3)]
+    await asyncio.gather(*(file_store.write(lambda tx, k=k: tx.insert_key(k)) for k in keys))
+    tombstone = replace(keys[0], state=KeyState.DELETE_COMPLETE, sealed=None, revision=2)
+    stopped = replace(keys[1], enabled=False, revision=2)
+    await asyncio.gather(
+        file_store.write(lambda tx: tx.update_key(stopped, replacing=1)),
+        file_store.write(lambda tx: tx.destroy_key(tombstone, replacing=1)),
+    )
+    victim, neighbour = keys[0].sealed, keys[1].sealed
+    assert victim is not None
+    assert neighbour is not None
+    assert files_hold(database, victim.wrapped_data_key) == []
+    assert files_hold(database, neighbour.wrapped_data_key)
+
+
 def test_expired_tokens_are_erased(
     file_store: SQLStore, database: Path, token_record: Callable[..., TokenRecord]
 ) -> None:
@@ -77,9 +97,10 @@ def test_expired_tokens_are_erased(
 
 
 def test_a_reader_in_the_log_delays_erasure_only(
-    file_store: SQLStore, database: Path, key_record: MakeKey
+    file_store: SQLStore, database: Path, key_record: MakeKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While another process reads an old state the log stays; the next write erases it."""
+    monkeypatch.setattr("keyferry.service.store.group_commit.ERASE_AGAIN_S", 0.0)
     key = sealed_key(file_store, key_record(1), bytes(16))
     file_store.write_blocking(lambda tx: tx.insert_key(key))
     assert key.sealed is not None

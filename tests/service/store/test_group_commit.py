@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
 from keyferry.errors import StoreError
 from keyferry.service.errors import ConflictError
+from keyferry.service.store import group_commit
 from keyferry.service.store.opening import open_store
 from keyferry.service.store.records import AliasRecord, KeyRecord
 from keyferry.service.store.sqlite import SQLiteEngine
@@ -53,31 +54,45 @@ def commits(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return done
 
 
-async def gathered(store: SQLStore, *changes: Callable[[SQLTransaction], object]) -> list[object]:
-    """Run changes so that they all wait at the same time; return results and errors."""
-    gate = Gate()
-    first = asyncio.ensure_future(store.write(gate))
-    await asyncio.to_thread(gate.reached.wait, 10)
-    rest = [asyncio.ensure_future(store.write(change)) for change in changes]
-    await asyncio.sleep(0)  # let each put its change into the queue
-    gate.open()
-    await first
-    return await asyncio.gather(*rest, return_exceptions=True)
+@pytest.fixture(params=["in place", "in the thread"])
+def gathered(
+    request: pytest.FixtureRequest, store: SQLStore, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Awaitable[list[object]]]:
+    """Runs changes as one batch, on the loop or in the writing thread; gives results and errors."""
+    if request.param == "in the thread":
+        monkeypatch.setattr(group_commit, "IN_PLACE_LIMIT_S", 0.0)
+
+    async def gather(*changes: Callable[[SQLTransaction], object]) -> list[object]:
+        if request.param == "in place":
+            return await asyncio.gather(*map(store.write, changes), return_exceptions=True)
+        gate = Gate()
+        first = asyncio.ensure_future(store.write(gate))
+        await asyncio.to_thread(gate.reached.wait, 10)
+        rest = [asyncio.ensure_future(store.write(change)) for change in changes]
+        await asyncio.sleep(0)  # let each put its change into the queue
+        gate.open()
+        await first
+        return await asyncio.gather(*rest, return_exceptions=True)
+
+    return gather
+
+
+Gathered = Callable[..., Awaitable[list[object]]]
 
 
 async def test_waiting_changes_share_a_commit(
-    store: SQLStore, key_record: MakeKey, commits: list[int]
+    store: SQLStore, gathered: Gathered, key_record: MakeKey, commits: list[int]
 ) -> None:
-    """Fifty changes that wait together cost one commit beside that of the first."""
+    """Fifty changes that wait together cost one commit, beside that of one before them."""
     before = len(commits)
     changes = [lambda tx, n=n: tx.insert_key(key_record(n)) or n for n in range(50)]
-    assert await gathered(store, *changes) == list(range(50))
-    assert len(commits) - before == 2
+    assert await gathered(*changes) == list(range(50))
+    assert len(commits) - before <= 2
     assert store.count_keys(ACCOUNT) == 50
 
 
 async def test_a_failing_change_takes_nothing_with_it(
-    store: SQLStore, key_record: MakeKey, alias_record: MakeAlias
+    store: SQLStore, gathered: Gathered, key_record: MakeKey, alias_record: MakeAlias
 ) -> None:
     """What raises leaves nothing behind, its neighbours are kept."""
 
@@ -87,7 +102,6 @@ async def test_a_failing_change_takes_nothing_with_it(
         raise LookupError("on purpose")
 
     results = await gathered(
-        store,
         lambda tx: tx.insert_key(key_record(1)),
         half,
         lambda tx: tx.insert_key(key_record(1)),
@@ -121,7 +135,7 @@ async def test_a_lone_failing_change_leaves_nothing(store: SQLStore, key_record:
 
 
 async def test_a_failed_commit_fails_everyone(
-    store: SQLStore, key_record: MakeKey, monkeypatch: pytest.MonkeyPatch
+    store: SQLStore, gathered: Gathered, key_record: MakeKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No caller hears of success, nothing is there, and the store goes on afterwards."""
 
@@ -135,7 +149,7 @@ async def test_a_failed_commit_fails_everyone(
     def refused(tx: SQLTransaction) -> None:
         raise ConflictError("its own answer")
 
-    results = await gathered(store, break_commit, lambda tx: tx.insert_key(key_record(2)), refused)
+    results = await gathered(break_commit, lambda tx: tx.insert_key(key_record(2)), refused)
     assert [type(result) for result in results] == [StoreError, StoreError, ConflictError]
     monkeypatch.undo()
     assert store.count_keys(ACCOUNT) == 0
@@ -144,7 +158,7 @@ async def test_a_failed_commit_fails_everyone(
 
 
 async def test_a_transaction_the_engine_gave_up_is_not_half_done(
-    store: SQLStore, key_record: MakeKey
+    store: SQLStore, gathered: Gathered, key_record: MakeKey
 ) -> None:
     """After SQLite rolled back by itself, no later statement commits on its own."""
 
@@ -154,7 +168,6 @@ async def test_a_transaction_the_engine_gave_up_is_not_half_done(
         engine._writer.execute("ROLLBACK")
 
     results = await gathered(
-        store,
         lambda tx: tx.insert_key(key_record(1)),
         give_up,
         lambda tx: tx.insert_key(key_record(2)),
@@ -205,24 +218,140 @@ async def test_reads_within_a_change_see_it_and_others_do_not(
     assert seen_outside == [key if in_memory else None]
 
 
-async def test_a_cancelled_caller_disturbs_nobody(store: SQLStore, key_record: MakeKey) -> None:
+async def test_a_cancelled_caller_disturbs_nobody(
+    store: SQLStore, key_record: MakeKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The change of a caller who went away is made, and its neighbours get their answers."""
-    gate = Gate()
-    first = asyncio.ensure_future(store.write(gate))
-    await asyncio.to_thread(gate.reached.wait, 10)
-    gone = asyncio.ensure_future(store.write(lambda tx: tx.insert_key(key_record(1))))
-    stays = asyncio.ensure_future(store.write(lambda tx: tx.insert_key(key_record(2))))
-    await asyncio.sleep(0)
-    gone.cancel()
-    gate.open()
-    await asyncio.gather(first, stays)
-    assert store.count_keys(ACCOUNT) == 2
+    for limit, first in ((group_commit.IN_PLACE_LIMIT_S, 1), (0.0, 3)):
+        monkeypatch.setattr(group_commit, "IN_PLACE_LIMIT_S", limit)
+        gone = asyncio.ensure_future(store.write(lambda tx, n=first: tx.insert_key(key_record(n))))
+        stays = asyncio.ensure_future(
+            store.write(lambda tx, n=first + 1: tx.insert_key(key_record(n)))
+        )
+        await asyncio.sleep(0)
+        gone.cancel()
+        await stays
+        with pytest.raises(asyncio.CancelledError):
+            await gone
+        assert store.count_keys(ACCOUNT) == first + 1
+
+
+class TestInPlace:
+    """Which thread a batch runs in."""
+
+    @staticmethod
+    async def runs_in(store: SQLStore) -> str:
+        return await store.write(lambda _: threading.current_thread().name)
+
+    async def test_fast_flushes_stay_on_the_loop(self, store: SQLStore) -> None:
+        """No other thread takes part as long as a flush is short."""
+        assert await self.runs_in(store) == threading.current_thread().name
+
+    async def test_slow_flushes_leave_it(
+        self, store: SQLStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """On a slow disk the thread writes and the loop goes on; back again when it is fast."""
+        commit = SQLiteEngine.commit
+        disk = threading.Event()  # set when the flush is over
+
+        def slow(engine: SQLiteEngine) -> None:
+            disk.wait(0.03)
+            commit(engine)
+
+        monkeypatch.setattr(SQLiteEngine, "commit", slow)
+        names = [await self.runs_in(store) for _ in range(4)]
+        assert names[0] == threading.current_thread().name
+        assert names[-1] == "keyferry-store"
+        disk.set()
+        for _ in range(200):
+            if await self.runs_in(store) != "keyferry-store":
+                return
+        raise AssertionError("never came back to the loop")
+
+    async def test_a_large_batch_is_parted(self, store: SQLStore, commits: list[int]) -> None:
+        """Others get their turn on the loop between parts of a large batch."""
+        before = len(commits)
+        order = await asyncio.gather(
+            *(store.write(lambda _, n=n: n) for n in range(3 * group_commit.MAX_BATCH_IN_PLACE))
+        )
+        assert order == list(range(3 * group_commit.MAX_BATCH_IN_PLACE))
+        assert len(commits) - before == 3
+
+    async def test_another_process_writing_does_not_stop_the_loop(
+        self, file_store: SQLStore, database: Path, key_record: MakeKey
+    ) -> None:
+        """While the file is locked the thread waits; the loop answers others, reads included."""
+        other = sqlite3.connect(database, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        writing = [
+            asyncio.ensure_future(file_store.write(lambda tx, n=n: tx.insert_key(key_record(n))))
+            for n in range(3)
+        ]
+        for _ in range(20):
+            await asyncio.sleep(0.001)
+            assert file_store.count_keys(ACCOUNT) == 0
+        assert not any(future.done() for future in writing)
+        other.execute("ROLLBACK")
+        other.close()
+        await asyncio.gather(*writing)
+        assert file_store.count_keys(ACCOUNT) == 3
+
+    def test_two_loops_share_a_store(self, store: SQLStore, key_record: MakeKey) -> None:
+        """Each caller is told on its own loop."""
+
+        async def fill(start: int) -> None:
+            for number in range(start, start + 50):
+                await store.write(lambda tx, n=number: tx.insert_key(key_record(n)))
+
+        threads = [
+            threading.Thread(target=lambda start=start: asyncio.run(fill(start)))
+            for start in (0, 50, 100)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(30)
+        assert store.count_keys(ACCOUNT) == 150
+
+    async def test_closed_store_refuses(
+        self, database: Path, master_key: LocalMasterKey, key_record: MakeKey
+    ) -> None:
+        """A change gathered before the store closed is refused, not lost in silence."""
+        store = open_store(f"sqlite:///{database}", region="us-east-1", master_key=master_key)
+        late = asyncio.ensure_future(store.write(lambda tx: tx.insert_key(key_record(1))))
+        await asyncio.sleep(0)
+        store.close()
+        with pytest.raises(StoreError, match="closed"):
+            await late
+        with pytest.raises(StoreError, match="closed"):
+            await store.write(lambda tx: tx.insert_key(key_record(1)))
+
+    async def test_log_is_moved_now_and_then(
+        self, file_store: SQLStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """By the thread, after a number of changes, without a caller waiting for it."""
+        monkeypatch.setattr(group_commit, "TIDY_AFTER_CHANGES", 10)
+        tidied: list[str] = []
+        tidy = SQLiteEngine.tidy
+
+        def watched(engine: SQLiteEngine) -> None:
+            tidy(engine)
+            tidied.append(threading.current_thread().name)
+
+        monkeypatch.setattr(file_store._engine, "tidy", lambda: watched(file_store._engine))
+        for number in range(25):
+            tag = [("n", str(number))]
+            await file_store.write(lambda tx, tag=tag: tx.put_tags(ACCOUNT, "key1", tag))
+        await asyncio.to_thread(file_store.write_blocking, lambda _: None)
+        assert tidied == ["keyferry-store"] * 2
 
 
 def test_a_change_cannot_wait_for_a_change(store: SQLStore) -> None:
     """It would wait for the thread it runs on."""
     with pytest.raises(RuntimeError, match="cannot wait"):
         store.write_blocking(lambda _: store.write_blocking(lambda _: None))
+    with pytest.raises(RuntimeError, match="cannot wait"):
+        asyncio.run(store.write(lambda _: store.write_blocking(lambda _: None)))
 
 
 def test_close_writes_what_was_submitted(

@@ -18,8 +18,8 @@ class Engine(Protocol):
     """
     One database. Every failure of it is raised as StoreError, without the values involved.
 
-    `fetch` may be called on any thread and sees the last committed state. All other methods
-    belong to the one thread that commits.
+    `fetch` may be called on any thread and sees the last committed state. The methods of a
+    transaction are called by one thread at a time, the one that holds the group commit's lock.
     """
 
     @property
@@ -29,8 +29,14 @@ class Engine(Protocol):
 
     def fetch(self, statement: str, parameters: Sequence[Value] = ()) -> list[Row]: ...
 
-    def begin(self) -> None:
-        """Start a transaction that may write; waits for a writer of another process."""
+    def begin(self, *, wait: bool = True) -> bool:
+        """
+        Start a transaction that may write.
+
+        Args:
+            wait: until other processes have written. If False, and one is writing, or the engine
+                takes long anyway (a network lies in between), return False and start nothing.
+        """
         ...
 
     def fetch_in_transaction(
@@ -64,6 +70,10 @@ class Engine(Protocol):
 
     def erase_traces(self) -> bool:
         """Remove old versions of rows the engine keeps for itself; False if it must wait."""
+        ...
+
+    def tidy(self) -> None:
+        """Do what the engine should do now and then, on a thread of its own beside the writer."""
         ...
 
     def close(self) -> None: ...

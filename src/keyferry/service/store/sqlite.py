@@ -25,7 +25,10 @@ from keyferry.service.store.engine import Row, Value
 
 BUSY_TIMEOUT_S = 10.0
 # The erasure of a log another process still reads is retried later; waiting would hold up writers.
-_ERASE_TIMEOUT_MS = 250
+_ERASE_TIMEOUT_S = 0.25
+# Pages in the log at which a commit moves them itself (SQLite's default is 1,000); `tidy` is
+# there to do it before, so that no commit takes long.
+_LONG_LOG_PAGES = 4000
 
 _WRITER_PRAGMAS = (
     "PRAGMA journal_mode = WAL",
@@ -34,6 +37,7 @@ _WRITER_PRAGMAS = (
     "PRAGMA foreign_keys = ON",
     "PRAGMA temp_store = MEMORY",
     "PRAGMA trusted_schema = OFF",
+    f"PRAGMA wal_autocheckpoint = {_LONG_LOG_PAGES}",
 )
 
 
@@ -49,6 +53,7 @@ class SQLiteEngine:
         self._kept = threading.local()
         self._readers: weakref.WeakSet[_Reader] = weakref.WeakSet()
         self._closed = False
+        self._tidier: sqlite3.Connection | None = None
         # Only a database in memory shares its connection; re-entrant, since a change may read.
         self._memory_lock = threading.RLock() if path is None else None
         if path is not None:
@@ -56,11 +61,16 @@ class SQLiteEngine:
         self._name = "the store in memory" if path is None else str(path)
         try:
             self._writer = _connect(path)
+        except sqlite3.Error as error:
+            raise StoreError(f"{self._name}: {error}") from error
+        try:
             for pragma in _WRITER_PRAGMAS:
                 self._writer.execute(pragma).fetchall()
             # A process that was killed after a destruction may have left its log behind.
             self._truncate_log()
+            self._set_busy_timeout(0)
         except sqlite3.Error as error:
+            self._writer.close()
             raise StoreError(f"{self._name}: {error}") from error
 
     # --- reading -------------------------------------------------------------------------------
@@ -101,14 +111,28 @@ class SQLiteEngine:
         except sqlite3.Error as error:
             raise StoreError(f"{self._name}: {error}") from error
 
-    def begin(self) -> None:
-        if self._memory_lock is not None:
-            self._memory_lock.acquire()
+    def begin(self, *, wait: bool = True) -> bool:
+        if self._memory_lock is not None and not self._memory_lock.acquire(blocking=wait):
+            return False
         try:
-            self._run(self._writer, "BEGIN IMMEDIATE")
-        except StoreError:
+            if self._writer.in_transaction:
+                self._writer.execute("ROLLBACK")  # one that could not be rolled back before
+            if wait:
+                self._set_busy_timeout(BUSY_TIMEOUT_S)
+            try:
+                self._writer.execute("BEGIN IMMEDIATE")
+            finally:
+                if wait:
+                    self._set_busy_timeout(0)
+        except sqlite3.Error as error:
             self._unlock()
-            raise
+            if not wait and getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY:
+                return False
+            raise StoreError(f"{self._name}: {error}") from error
+        return True
+
+    def _set_busy_timeout(self, seconds: float) -> None:
+        self._writer.execute(f"PRAGMA busy_timeout = {int(seconds * 1000)}").fetchall()
 
     def fetch_in_transaction(self, statement: str, parameters: Sequence[Value] = ()) -> list[Row]:
         return self._run(self._writer, statement, parameters).fetchall()
@@ -151,12 +175,24 @@ class SQLiteEngine:
 
     def erase_traces(self) -> bool:
         try:
-            self._writer.execute(f"PRAGMA busy_timeout = {_ERASE_TIMEOUT_MS}").fetchall()
+            self._set_busy_timeout(_ERASE_TIMEOUT_S)
             erased = self._truncate_log()
-            self._writer.execute(f"PRAGMA busy_timeout = {int(BUSY_TIMEOUT_S * 1000)}").fetchall()
+            self._set_busy_timeout(0)
         except sqlite3.Error as error:
             raise StoreError(f"{self._name}: {error}") from error
         return erased
+
+    def tidy(self) -> None:
+        """Move what is in the log into the database; neither readers nor the writer wait for it."""
+        if self._path is None:
+            return
+        try:
+            if self._tidier is None:
+                self._tidier = _connect(self._path)
+            self._tidier.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        except sqlite3.Error:
+            # Nothing depends on it: the writer moves the log itself once it is long enough.
+            return
 
     def _truncate_log(self) -> bool:
         """Move the log into the database and cut it to nothing; False if a reader is in it."""
@@ -171,6 +207,8 @@ class SQLiteEngine:
         self._closed = True
         for reader in list(self._readers):
             reader.close()
+        if self._tidier is not None:
+            self._tidier.close()
         self._writer.close()
 
 
