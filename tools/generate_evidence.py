@@ -30,7 +30,7 @@ SOURCES = {
     " on payShield firmware 1.14",
     "ut-codec-payshield": "softwaregroup-bg/ut-codec-payshield: payShield 9000 traffic, tables of"
     " Host Command Reference 3.2",
-    "payshield-rest-api": "metalcorpe/payshield-rest-api: payShield 10K captures, AES key block LMK",
+    "payshield-rest-api": "metalcorpe/payshield-rest-api: 10K captures, AES key block LMK",
     "PayShieldPressureTest": "mszeu/PayShieldPressureTest: 10K, cites Core Host Commands"
     " PUGD0537-004",
     "Payshield_test": "credulous67/Payshield_test: 10K",
