@@ -1,0 +1,149 @@
+"""
+The exchanges of the demonstration, each an ordinary `keyferry exchange` command.
+
+A TR-34 exchange brings a KEK over; its result names the KEK on both sides, and the TR-31
+exchanges that follow use it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from keyferry.demo.processes import Processes
+
+NEAR, FAR = "us-east-1", "us-west-2"
+
+Results = dict[str, dict[str, Any]]
+# Makes the configuration of an exchange from the results of those before it.
+Configure = Callable[[Results], Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchange:
+    """One line of the demonstration."""
+
+    name: str
+    method: str
+    kdh: str
+    source: str
+    target: str
+    configure: Configure
+    needs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """What became of one exchange."""
+
+    exchange: Exchange
+    result: dict[str, Any] | None
+    reason: str = ""
+
+    @property
+    def proven(self) -> bool:
+        """Whether both sides show the same check value, and the command said so itself."""
+        result = self.result
+        return (
+            result is not None
+            and bool(result["proven"])
+            and len(result["key_check_value"]) >= 6
+            and result["key_check_value"][:6] == result["kdh_key_check_value"][:6]
+        )
+
+
+def planned(hsm_port: int) -> list[Exchange]:
+    """Return the exchanges in an order in which each finds what it needs."""
+
+    def payshield(method: str, *, variant: bool = False, kek: str = "", **flow: Any) -> Configure:
+        def configure(results: Results) -> Mapping[str, Any]:
+            krd: dict[str, Any] = {"region": NEAR}
+            if kek:
+                flow["kek"] = results[kek]["kdh_key"]
+                krd["tr31"] = {"kek": results[kek]["key_arn"]}
+            hsm = {"port": hsm_port, "variant_lmk": variant, method: flow}
+            return {"kdh": {"payshield": hsm}, "krd": {"apc": krd}}
+
+        return configure
+
+    def region(method: str, *, kek: str = "", key: str = "", **flow: Any) -> Configure:
+        def configure(results: Results) -> Mapping[str, Any]:
+            krd: dict[str, Any] = {"region": FAR}
+            if kek:
+                flow["kek"] = results[kek]["kdh_key"]
+                krd["tr31"] = {"kek": results[kek]["key_arn"]}
+            if key:
+                flow["transport_key"] = results[key]["key_arn"]
+                flow["transport_key_kcv"] = results[key]["key_check_value"]
+            return {"kdh": {"apc": {"region": NEAR, method: flow}}, "krd": {"apc": krd}}
+
+        return configure
+
+    key_block, variant = "payShield, key block LMK", "payShield, variant LMK"
+    pin = payshield(
+        "tr31",
+        kek="aes-kek",
+        key_usage="TR31_P0_PIN_ENCRYPTION_KEY",
+        key_algorithm="AES_128",
+    )
+    return [
+        _hsm("kek", "tr34", key_block, payshield("tr34")),
+        _hsm("bdk", "tr31", key_block, payshield("tr31", kek="kek"), "kek"),
+        _hsm("aes-kek", "ecdh", key_block, payshield("ecdh")),
+        _hsm("pek", "tr31", key_block, pin, "aes-kek"),
+        _hsm("variant-kek", "tr34", variant, payshield("tr34", variant=True)),
+        _hsm(
+            "variant-bdk",
+            "tr31",
+            variant,
+            payshield("tr31", variant=True, kek="variant-kek"),
+            "variant-kek",
+        ),
+        _between("far-kek", "tr34", region("tr34")),
+        _between("far-bdk", "tr31", region("tr31", kek="far-kek", key="bdk"), "far-kek", "bdk"),
+        _between("far-pek", "ecdh", region("ecdh", key="pek"), "pek"),
+    ]
+
+
+def _hsm(name: str, method: str, source: str, configure: Configure, *needs: str) -> Exchange:
+    return Exchange(
+        name=name,
+        method=method,
+        kdh="payshield",
+        source=source,
+        target=NEAR,
+        configure=configure,
+        needs=needs,
+    )
+
+
+def _between(name: str, method: str, configure: Configure, *needs: str) -> Exchange:
+    return Exchange(
+        name=name,
+        method=method,
+        kdh="apc",
+        source=NEAR,
+        target=FAR,
+        configure=configure,
+        needs=needs,
+    )
+
+
+def run_exchange(exchange: Exchange, results: Results, processes: Processes) -> Line:
+    """Run one exchange as a command and read its result."""
+    missing = [name for name in exchange.needs if name not in results]
+    if missing:
+        return Line(exchange=exchange, result=None, reason=f"{', '.join(missing)} did not arrive")
+    config = processes.write_config(exchange.name, exchange.configure(results))
+    done = processes.run(
+        *("exchange", exchange.method, "--kdh", exchange.kdh, "--krd", "apc"),
+        *("--config", config, "--output", "json"),
+    )
+    if done.returncode:
+        return Line(exchange=exchange, result=None, reason=done.stderr)
+    line = Line(exchange=exchange, result=json.loads(done.stdout))
+    if line.result is not None and line.proven:
+        results[exchange.name] = line.result
+    return line

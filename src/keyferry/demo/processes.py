@@ -1,0 +1,111 @@
+"""Processes of the demonstration: started on free ports, stopped however it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+READY_WITHIN_S = 30.0
+STOP_WITHIN_S = 15.0
+COMMAND_WITHIN_S = 60.0
+POLL_S = 0.02
+
+# Whatever the user's shell says of AWS must not reach the demonstration.
+_FOREIGN = ("AWS_", "KEYFERRY_")
+
+
+class DemoError(Exception):
+    """A process of the demonstration did not do what it should; the message says which."""
+
+
+class Processes:
+    """Long-running `keyferry` processes and short commands, in one folder of their own."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._running: list[subprocess.Popen[bytes]] = []
+        self.environment: dict[str, str] = {
+            name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)
+        }
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def start(self, name: str, *arguments: str) -> dict[str, Any]:
+        """
+        Start `keyferry ARGUMENTS` and wait until it is ready.
+
+        Args:
+            name: of its ready file and its log.
+            arguments: of the command line.
+
+        Returns:
+            What its ready file says.
+
+        Raises:
+            DemoError: it ended, or was not ready in time; with the end of its log.
+        """
+        ready, log = self._folder / f"{name}.json", self._folder / f"{name}.log"
+        with log.open("wb") as output:
+            process = subprocess.Popen(  # noqa: S603 (our own program, no shell)
+                [sys.executable, "-m", "keyferry", *arguments, "--ready-file", str(ready)],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env=self.environment,
+            )
+        self._running.append(process)
+        limit = time.monotonic() + READY_WITHIN_S
+        while not ready.exists():
+            if process.poll() is not None or time.monotonic() > limit:
+                tail = log.read_text(errors="replace")[-2000:]
+                raise DemoError(f"{name} is not ready; the end of its log:\n{tail}")
+            time.sleep(POLL_S)
+        document: dict[str, Any] = json.loads(ready.read_text())
+        return document
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run `keyferry ARGUMENTS` to its end."""
+        return subprocess.run(  # noqa: S603 (our own program, no shell)
+            [sys.executable, "-m", "keyferry", *arguments],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_WITHIN_S,
+            env=self.environment,
+            check=False,
+        )
+
+    def write_config(self, name: str, document: Mapping[str, Any]) -> str:
+        """Write a configuration file and return its path."""
+        path = self._folder / f"{name}.config.json"
+        path.write_text(json.dumps(document, indent=2))
+        return str(path)
+
+    def stop(self) -> None:
+        """Stop what still runs, gently first."""
+        for process in self._running:
+            if process.poll() is None:
+                process.terminate()
+        for process in self._running:
+            try:
+                process.wait(STOP_WITHIN_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        self._running.clear()
