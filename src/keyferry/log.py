@@ -8,6 +8,7 @@ request that was answered, or a shutdown that writes what waits, must not be los
 from __future__ import annotations
 
 import contextlib
+import logging
 from contextvars import ContextVar
 from typing import Any
 
@@ -30,6 +31,15 @@ class EventLog:
 
     def __init__(self, name: str) -> None:
         self._logger = structlog.get_logger(name)
+
+    def shows_debug(self) -> bool:
+        """Whether an event of level debug would be written, for who makes very many of them."""
+        enabled = getattr((_instead.get() or self._logger).bind(), "is_enabled_for", None)
+        return enabled is None or bool(enabled(logging.DEBUG))
+
+    def debug(self, event: str, **values: Any) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            (_instead.get() or self._logger).debug(event, **values)
 
     def info(self, event: str, **values: Any) -> None:
         with contextlib.suppress(OSError, ValueError):  # ValueError: the stream is closed

@@ -69,6 +69,11 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
     help="A proxy ends TLS and says who the client is.  [default: off]",
 )
 @click.option(
+    "--audit-data-events",
+    is_flag=True,
+    help="Write every call of the data plane to the audit trail too.  [default: off]",
+)
+@click.option(
     "--ready-file",
     type=_FILE,
     help="Written once the service is ready: url, regions, pid as JSON.  [default: none]",
@@ -95,6 +100,7 @@ def serve(
     tls_key: Path | None,
     tls_client_ca: Path | None,
     behind_proxy: bool,
+    audit_data_events: bool,
     ready_file: Path | None,
     dev: bool,
 ) -> int:
@@ -120,6 +126,7 @@ def serve(
         credentials=credentials,
         dev=dev,
         limits=read_limits(limits),
+        audit_data_events=audit_data_events,
     )
     listener = ListenerSettings(
         host=host,

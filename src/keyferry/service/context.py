@@ -27,6 +27,8 @@ class Limits:
     keys: int | None = None
     aliases: int | None = None
     control_requests_per_second: float | None = None
+    data_requests_per_second: float | None = None
+    asymmetric_data_requests_per_second: float | None = None  # of the former, with such keys
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -25,6 +24,7 @@ from keyferry.service.audit import Caller
 from keyferry.service.authz.access_keys import AccessKeys
 from keyferry.service.call import Call, new_id
 from keyferry.service.context import Limits
+from keyferry.service.data.plane import DataPlane
 from keyferry.service.errors import ServiceError
 from keyferry.service.metrics import CONTENT_TYPE as METRICS_CONTENT_TYPE
 from keyferry.service.metrics import Metrics
@@ -32,8 +32,6 @@ from keyferry.service.region import Region
 from keyferry.service.routes import (
     asked_operation,
     find_route,
-    is_api_path,
-    is_data_path,
     register_operations,
 )
 from keyferry.service.throttle import RequestThrottle
@@ -55,6 +53,7 @@ class Dispatcher:
     Args:
         regions: by name; they stay their owner's, who closes them.
         clock: the time of day in UTC; tests move it.
+        audit_data_events: write every call of the data plane to the trail.
     """
 
     def __init__(
@@ -64,6 +63,7 @@ class Dispatcher:
         *,
         limits: Limits | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        audit_data_events: bool = False,
     ) -> None:
         register_operations()
         self._regions = regions
@@ -73,6 +73,15 @@ class Dispatcher:
         self._throttle = RequestThrottle(self._limits.control_requests_per_second)
         self._threads = ThreadPoolExecutor(_OFFLOAD_THREADS, thread_name_prefix="offload")
         self.metrics = Metrics()
+        self._data = DataPlane(
+            regions,
+            self._verifier,
+            limits=self._limits,
+            metrics=self.metrics,
+            offload=self._offload,
+            clock=clock,
+            audit_events=audit_data_events,
+        )
         self.ready = True  # the owner withdraws it when the service is about to stop
 
     def close(self) -> None:
@@ -81,8 +90,12 @@ class Dispatcher:
 
     async def handle(self, request: HTTPRequest) -> HTTPResponse:
         """Answer one request."""
-        if is_api_path(request):
-            return await self._handle_call(request)
+        if request.method == "POST":
+            if request.path == b"/":
+                return await self._handle_call(request)
+            route = self._data.route(request.path)
+            if route is not None:
+                return await self._data.handle(request, *route)
         if request.method == "GET":
             match request.path:
                 case b"/health":
@@ -107,7 +120,7 @@ class Dispatcher:
             call = Call(
                 region=self._regions[signer.region],
                 principal=signer.principal,
-                caller=_caller(request),
+                caller=Caller.of(request),
                 request_id=request_id,
                 now=now,
                 operation_name=asked_operation(request),
@@ -126,17 +139,17 @@ class Dispatcher:
         except KeyferryError as refused:
             error = api_error(refused, declared)
             if error.is_fault:
-                _log_failure(refused, request_id)
+                log.failure(refused, request_id)
         except Exception as failed:  # noqa: BLE001 (the outermost loop answers everything)
             error = APIError(INTERNAL, INTERNAL.text or "")
-            _log_failure(failed, request_id)
+            log.failure(failed, request_id)
         seconds = time.perf_counter() - started
         # The answer goes out first; nobody waits for what is written about it.
         asyncio.get_running_loop().call_soon(
             self._account, call, response, error, request_id, seconds
         )
         if error is not None:
-            return error.response(request_id, rest=is_data_path(request))
+            return error.response(request_id)
         return HTTPResponse(
             status=200, body=body, content_type=json10.CONTENT_TYPE, request_id=request_id
         )
@@ -154,7 +167,7 @@ class Dispatcher:
             if call is not None:
                 call.finish(response, error)
         except Exception as failed:  # noqa: BLE001 (the outermost loop: the call is answered)
-            _log_failure(failed, request_id)
+            log.failure(failed, request_id)
         code = "OK" if error is None else error.name
         operation = (call and call.operation_name) or "unknown"
         region = call.region.name if call is not None else "none"
@@ -208,24 +221,3 @@ class Dispatcher:
 
 def _plain(status: int, document: dict[str, object]) -> HTTPResponse:
     return HTTPResponse(status=status, body=json10.encode_document(document), content_type=_JSON)
-
-
-def _caller(request: HTTPRequest) -> Caller:
-    return Caller(
-        source_ip=request.client or "",
-        user_agent=request.text(b"user-agent") or "",
-        host=request.text(b"host"),
-        tls_version=request.tls_version,
-        cipher_suite=request.cipher_suite,
-    )
-
-
-def _log_failure(error: Exception, request_id: str) -> None:
-    """Log where an unexpected error came from; its words may hold what it worked on."""
-    frames = traceback.extract_tb(error.__traceback__)
-    log.error(
-        "request_failed",
-        request_id=request_id,
-        error=type(error).__name__,
-        where=[f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames[-8:]],
-    )

@@ -1,4 +1,4 @@
-"""One Region of the service: its store, its seal and its audit queue. A Region is a boundary."""
+"""One Region of the service: its store, seal, audit queue and opened keys. It is a boundary."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from datetime import datetime
 
 from keyferry.service.audit import AuditQueue
 from keyferry.service.control.destruction import destroy_due_keys
+from keyferry.service.opened_keys import OpenedKeys
 from keyferry.service.settings import ServiceSettings
 from keyferry.service.store.interface import KeyStore
 from keyferry.service.store.opening import open_store
@@ -24,6 +25,7 @@ class Region:
     store: KeyStore
     vault: Vault
     audit: AuditQueue
+    keys: OpenedKeys
 
     async def sweep(self, now: datetime) -> None:
         """Do what is due at `now`: destroy keys whose waiting period is over, forget old tokens."""
@@ -48,7 +50,13 @@ def open_region(name: str, settings: ServiceSettings) -> Region:
     # A store in memory is gone with the process, so its master key need not outlive it either.
     master_key = LocalMasterKey(secrets.token_bytes(KEY_BYTES)) if uri is None else uri
     store = open_store(settings.store_url(name), region=name, master_key=master_key)
-    return Region(name=name, store=store, vault=store.vault, audit=AuditQueue(store))
+    return Region(
+        name=name,
+        store=store,
+        vault=store.vault,
+        audit=AuditQueue(store),
+        keys=OpenedKeys(name, store, store.vault),
+    )
 
 
 def open_regions(settings: ServiceSettings) -> dict[str, Region]:

@@ -15,7 +15,7 @@ import msgspec
 
 from keyferry.service.errors import SerializationError, UnknownOperationError
 from keyferry.service.operation import ADMIN, CONTROL, Operation
-from keyferry.service.wire import control_types, data_types, json10
+from keyferry.service.wire import control_types, json10
 from keyferry.service.wire.constraints import RequestValidator
 from keyferry.service.wire.http import HTTPRequest
 
@@ -24,18 +24,11 @@ ADMIN_TARGET = "KeyferryAdmin"
 
 _TARGET = re.compile(r"([A-Za-z]+)\.([A-Za-z0-9]{1,64})")
 _VALIDATOR = RequestValidator(control_types.SHAPES)
-# Paths of the data plane; a member in the path is any one segment.
-_DATA_PATHS = re.compile(
-    "|".join(
-        re.sub(r"\\\{[A-Za-z]+\\\}", "[^/]+", re.escape(operation.uri))
-        for operation in data_types.OPERATIONS.values()
-    ).encode("ascii")
-)
 
 
 def register_operations() -> None:
     """Import every module that registers operations; what is not imported would not be served."""
-    for room in ("keyferry.service.control", "keyferry.service.admin"):
+    for room in ("keyferry.service.control", "keyferry.service.data", "keyferry.service.admin"):
         package = importlib.import_module(room)
         for module in pkgutil.walk_packages(package.__path__, f"{room}."):
             importlib.import_module(module.name)
@@ -51,15 +44,6 @@ class Route:
     control: bool  # of the AWS API, so that its request and response have shapes
 
 
-def is_api_path(request: HTTPRequest) -> bool:
-    """Whether the request is for the signed API: the root, or a path of the data plane."""
-    return request.method == "POST" and (request.path == b"/" or is_data_path(request))
-
-
-def is_data_path(request: HTTPRequest) -> bool:
-    return _DATA_PATHS.fullmatch(request.path) is not None
-
-
 def asked_operation(request: HTTPRequest) -> str | None:
     """The operation of the AWS API the request names, whether this build has it or not."""
     plane, _, name = (request.text(b"x-amz-target") or "").partition(".")
@@ -73,8 +57,6 @@ def find_route(request: HTTPRequest) -> Route:
     Raises:
         UnknownOperationError: the API has no such operation, or this build does not have it.
     """
-    if request.path != b"/":
-        raise UnknownOperationError("the data plane is not part of this build")
     target = request.text(b"x-amz-target")
     if target is None:
         raise UnknownOperationError("the header X-Amz-Target is missing")

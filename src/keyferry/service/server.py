@@ -81,7 +81,9 @@ def run_server(
     should_end: Callable[[], bool] = lambda: False,
 ) -> None:
     """Serve opened Regions on a bound socket in this process; the Regions are closed at the end."""
-    dispatcher = Dispatcher(regions, keys, limits=service.limits)
+    dispatcher = Dispatcher(
+        regions, keys, limits=service.limits, audit_data_events=service.audit_data_events
+    )
     application = Application(dispatcher, regions, sweeps=sweeps)
     APIServer(
         server_config(application, tls, behind_proxy=listener.behind_proxy),

@@ -25,7 +25,13 @@ DEFAULT_REGIONS = ("us-east-1", "us-west-2")
 
 # Quotas of an account in a Region as the real service sets them (AWS Payment Cryptography User
 # Guide, "Quotas"); all of them are adjustable there too.
-AWS_LIMITS = Limits(keys=2000, aliases=2000, control_requests_per_second=5)
+AWS_LIMITS = Limits(
+    keys=2000,
+    aliases=2000,
+    control_requests_per_second=5,
+    data_requests_per_second=500,
+    asymmetric_data_requests_per_second=20,
+)
 
 _REGION = re.compile(r"[a-z]{2}-[a-z]{1,16}-[0-9]+")  # the form inside an ARN of the API
 _LIMITS_BYTES = 1 << 16
@@ -49,6 +55,7 @@ class ServiceSettings:
     credentials: Path | None = None
     dev: bool = False
     limits: Limits = field(default_factory=Limits)
+    audit_data_events: bool = False  # write every call of the data plane to the trail
 
     def __post_init__(self) -> None:
         if not self.regions:
@@ -167,12 +174,15 @@ class _LimitsFile(msgspec.Struct, forbid_unknown_fields=True):
     keys: int | None = None
     aliases: int | None = None
     control_requests_per_second: float | None = None
+    data_requests_per_second: float | None = None
+    asymmetric_data_requests_per_second: float | None = None
 
 
 def read_limits(given: str) -> Limits:
     """
-    What `--limits` says: `none`, `aws`, or a TOML file with any of `keys`, `aliases` and
-    `control_requests_per_second`; what is left out is unlimited.
+    What `--limits` says: `none`, `aws`, or a TOML file with any of `keys`, `aliases`,
+    `control_requests_per_second`, `data_requests_per_second` and
+    `asymmetric_data_requests_per_second`; what is left out is unlimited.
     """
     if given == "none":
         return Limits()
@@ -199,4 +209,6 @@ def read_limits(given: str) -> Limits:
         keys=limits.keys,
         aliases=limits.aliases,
         control_requests_per_second=limits.control_requests_per_second,
+        data_requests_per_second=limits.data_requests_per_second,
+        asymmetric_data_requests_per_second=limits.asymmetric_data_requests_per_second,
     )

@@ -110,10 +110,3 @@ def test_unavailability_is_internal_where_it_is_not_declared() -> None:
     assert api_error(causes.StoreError("x"), declared).name == "InternalServerException"
     declared = t.OPERATIONS["CreateKey"].errors
     assert api_error(causes.StoreError("x"), declared).name == "ServiceUnavailableException"
-
-
-def test_rest_errors_carry_their_name_in_a_header() -> None:
-    """Clients of the data plane read x-amzn-errortype."""
-    response = api_error(refusals.UnknownOperationError("x")).response("id", rest=True)
-    assert (b"x-amzn-errortype", b"UnknownOperationException") in response.header_list()
-    assert response.content_type == b"application/json"

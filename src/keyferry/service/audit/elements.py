@@ -12,13 +12,23 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import cache
+from types import ModuleType
 from typing import Any
 
 import msgspec
 
 from keyferry.service.wire import control_types
 from keyferry.service.wire.constraints import lower_camel
-from keyferry.service.wire.shapes import Flag, ListOf, MapOf, Number, Structure, Text, Timestamp
+from keyferry.service.wire.shapes import (
+    Flag,
+    ListOf,
+    MapOf,
+    Number,
+    Shape,
+    Structure,
+    Text,
+    Timestamp,
+)
 
 REDACTED = "*** Sensitive Data Redacted ***"
 
@@ -27,7 +37,9 @@ _ABSENT = object()
 _Shown = Callable[[Any], Any]
 
 
-def shown_elements(value: msgspec.Struct | Mapping[str, Any], shape: str) -> dict[str, Any] | None:
+def shown_elements(
+    value: msgspec.Struct | Mapping[str, Any], shape: str, *, types: ModuleType = control_types
+) -> dict[str, Any] | None:
     """
     Return a request or response as the trail shows it; None if it has no members.
 
@@ -35,10 +47,11 @@ def shown_elements(value: msgspec.Struct | Mapping[str, Any], shape: str) -> dic
         value: of a generated type, or the plain JSON object of a request that was refused before
             it became one.
         shape: its name in the API model, `CreateKeyInput`.
+        types: the generated module of the plane; the two have shapes of the same name.
     """
     if isinstance(value, msgspec.Struct):
         value = msgspec.to_builtins(value, builtin_types=(datetime,))
-    shown = _shower(shape)(value)
+    shown = _shower(types, shape)(value)
     return shown if shown is not _ABSENT and shown else None
 
 
@@ -54,15 +67,16 @@ def shown_instant(moment: datetime) -> str:
 
 
 @cache
-def _shower(name: str) -> _Shown:
+def _shower(types: ModuleType, name: str) -> _Shown:
     """How a shape of the model is shown; built once for each."""
-    match control_types.SHAPES[name]:
+    of_name: Shape = types.SHAPES[name]
+    match of_name:
         case Structure() as shape:
-            return _structure(shape, control_types.SENSITIVE_MEMBERS.get(name, frozenset()))
+            return _structure(types, shape, types.SENSITIVE_MEMBERS.get(name, frozenset()))
         case ListOf() as shape:
-            return _list(shape)
+            return _list(types, shape)
         case MapOf() as shape:
-            return _map(shape)
+            return _map(types, shape)
         case Text(sensitive=True):
             return lambda _: REDACTED
         case Text():
@@ -75,7 +89,7 @@ def _shower(name: str) -> _Shown:
             return _timestamp
 
 
-def _structure(shape: Structure, sensitive: frozenset[str]) -> _Shown:
+def _structure(types: ModuleType, shape: Structure, sensitive: frozenset[str]) -> _Shown:
     # SENSITIVE_MEMBERS names members as Python does; a map can be sensitive as a whole.
     hidden = {name.replace("_", "") for name in sensitive}
     members: list[tuple[str, str, _Shown]] | None = None
@@ -91,7 +105,9 @@ def _structure(shape: Structure, sensitive: frozenset[str]) -> _Shown:
                 (
                     member,
                     lower_camel(member),
-                    (lambda _: REDACTED) if member.lower() in hidden else _shower(member_shape),
+                    (lambda _: REDACTED)
+                    if member.lower() in hidden
+                    else _shower(types, member_shape),
                 )
                 for member, member_shape in shape.members.items()
             ]
@@ -105,21 +121,21 @@ def _structure(shape: Structure, sensitive: frozenset[str]) -> _Shown:
     return show
 
 
-def _list(shape: ListOf) -> _Shown:
+def _list(types: ModuleType, shape: ListOf) -> _Shown:
     def show(value: Any) -> Any:
         if not isinstance(value, list):
             return _ABSENT
-        shower = _shower(shape.member)
+        shower = _shower(types, shape.member)
         return [part for member in value if (part := shower(member)) is not _ABSENT]
 
     return show
 
 
-def _map(shape: MapOf) -> _Shown:
+def _map(types: ModuleType, shape: MapOf) -> _Shown:
     def show(value: Any) -> Any:
         if not isinstance(value, dict):
             return _ABSENT
-        shower = _shower(shape.value)
+        shower = _shower(types, shape.value)
         parts = ((str(name), shower(member)) for name, member in value.items())
         return {name: part for name, part in parts if part is not _ABSENT}
 

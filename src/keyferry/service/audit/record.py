@@ -1,5 +1,5 @@
 """
-One event of the trail, as CloudTrail writes them: version 1.11, category Management.
+One event of the trail, as CloudTrail writes them: version 1.11, category Management or Data.
 
 The body is JSON. `requestParameters` and `responseElements` are made by `elements.py`; a read has
 no response elements, a failure has `errorCode` and `errorMessage` instead.
@@ -10,13 +10,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 
 from keyferry.service.audit.elements import shown_elements
 from keyferry.service.authz.principal import Principal
 from keyferry.service.store.records import AuditRecord
+from keyferry.service.wire import data_types
+from keyferry.service.wire.http import HTTPRequest
 
 EVENT_VERSION = "1.11"
 SERVICE = "payment-cryptography.amazonaws.com"
@@ -36,6 +38,17 @@ class Caller:
     host: str | None = None  # the Host header
     tls_version: str | None = None  # TLSv1.3; None over plain HTTP
     cipher_suite: str | None = None
+
+    @classmethod
+    def of(cls, request: HTTPRequest) -> Self:
+        """Whoever sent `request`."""
+        return cls(
+            source_ip=request.client or "",
+            user_agent=request.text(b"user-agent") or "",
+            host=request.text(b"host"),
+            tls_version=request.tls_version,
+            cipher_suite=request.cipher_suite,
+        )
 
 
 def api_call(
@@ -65,6 +78,72 @@ def api_call(
         request_id: the one the caller got; event_id: unique, a UUID.
         now: the call's one clock reading.
     """
+    return _call_record(
+        operation=operation,
+        elements=(
+            None if request is None else _bounded(shown_elements(request, f"{operation}Input")),
+            None
+            if response is None or read_only or error is not None
+            else _bounded(shown_elements(response, f"{operation}Output")),
+        ),
+        category={"readOnly": read_only, "managementEvent": True, "eventCategory": "Management"},
+        error=error,
+        region=region,
+        principal=principal,
+        caller=caller,
+        request_id=request_id,
+        event_id=event_id,
+        now=now,
+    )
+
+
+def data_event(
+    *,
+    operation: str,
+    request: msgspec.Struct | Mapping[str, Any] | None,
+    error: tuple[str, str] | None,
+    region: str,
+    principal: Principal,
+    caller: Caller,
+    request_id: str,
+    event_id: str,
+    now: datetime,
+) -> AuditRecord:
+    """
+    The record of one API call of the data plane, which changes nothing and is a read therefore.
+
+    Args as for `api_call`.
+    """
+    shape = f"{operation}Input"
+    shown = None if request is None else shown_elements(request, shape, types=data_types)
+    return _call_record(
+        operation=operation,
+        elements=(_bounded(shown), None),
+        category={"readOnly": True, "managementEvent": False, "eventCategory": "Data"},
+        error=error,
+        region=region,
+        principal=principal,
+        caller=caller,
+        request_id=request_id,
+        event_id=event_id,
+        now=now,
+    )
+
+
+def _call_record(
+    *,
+    operation: str,
+    elements: tuple[dict[str, Any] | None, dict[str, Any] | None],
+    category: dict[str, Any],
+    error: tuple[str, str] | None,
+    region: str,
+    principal: Principal,
+    caller: Caller,
+    request_id: str,
+    event_id: str,
+    now: datetime,
+) -> AuditRecord:
+    """What the records of both planes have in common; `elements` of request and response."""
     document: dict[str, Any] = {
         "eventVersion": EVENT_VERSION,
         "userIdentity": _identity(principal),
@@ -78,22 +157,13 @@ def api_call(
     if error is not None:
         document["errorCode"] = error[0]
         document["errorMessage"] = error[1][:MAX_TEXT_CHARACTERS]
-    document["requestParameters"] = (
-        None if request is None else _bounded(shown_elements(request, f"{operation}Input"))
-    )
-    document["responseElements"] = (
-        None
-        if response is None or read_only or error is not None
-        else _bounded(shown_elements(response, f"{operation}Output"))
-    )
+    document["requestParameters"], document["responseElements"] = elements
     document |= {
         "requestID": request_id,
         "eventID": event_id,
-        "readOnly": read_only,
         "eventType": "AwsApiCall",
-        "managementEvent": True,
         "recipientAccountId": principal.account,
-        "eventCategory": "Management",
+        **category,
     }
     tls = {
         "tlsVersion": caller.tls_version,

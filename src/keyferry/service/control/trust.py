@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import binascii
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Protocol
 
 from cryptography import x509
 
@@ -30,6 +31,13 @@ from keyferry.service.store.records import KeyRecord
 CLOCK_TOLERANCE = timedelta(minutes=15)
 
 _PEM_LINE = b"-----BEGIN CERTIFICATE-----"
+
+
+class Moment(Protocol):
+    """A call, for what depends on nothing but when it was made; contexts of both planes are one."""
+
+    @property
+    def now(self) -> datetime: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +99,7 @@ def find_authority(context: Context, identifier: str, *, action: str) -> Authori
     return Authority(record, load_certificate(record.certificate))
 
 
-def check_issued(context: Context, certificate: x509.Certificate, authority: Authority) -> None:
+def check_issued(context: Moment, certificate: x509.Certificate, authority: Authority) -> None:
     """
     Check that the authority issued a certificate which is valid now, and is strong enough to.
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
 from datetime import datetime
 
 from keyferry.service.authz.principal import Principal
 from keyferry.service.context import Offload
 from keyferry.service.data.eligibility import Role, check_eligible
 from keyferry.service.opened_keys import OpenedKey, OpenedKeys
+from keyferry.service.throttle import RequestThrottle
 
 
 class DataContext:
@@ -20,8 +21,8 @@ class DataContext:
     """
 
     __slots__ = (
+        "_asymmetric_throttle",
         "_keys",
-        "_on_asymmetric_key",
         "account",
         "action",
         "now",
@@ -39,15 +40,14 @@ class DataContext:
         now: datetime,
         keys: OpenedKeys,
         offload: Offload,
-        on_asymmetric_key: Callable[[], None],
+        asymmetric_throttle: RequestThrottle,
     ) -> None:
         """
         Args:
             action: name of the operation.
             now: UTC, the one clock reading of this call.
             offload: runs slow work that releases the GIL off the event loop.
-            on_asymmetric_key: called when the call uses one, which has a rate of its own; may
-                refuse with ThrottledError.
+            asymmetric_throttle: counts the call if it uses an asymmetric key.
         """
         self.region = region
         self.principal = principal
@@ -56,7 +56,7 @@ class DataContext:
         self.now = now
         self.offload = offload
         self._keys = keys
-        self._on_asymmetric_key = on_asymmetric_key
+        self._asymmetric_throttle = asymmetric_throttle
 
     def find(self, identifier: str) -> OpenedKey:
         """
@@ -77,9 +77,10 @@ class DataContext:
         Raises:
             InvalidRequestError: it is not complete and enabled, or its usage, modes of use or
                 algorithm are not of the role's.
+            ThrottledError: the key is asymmetric, and the account used such keys too often.
         """
         key.require_usable()
         check_eligible(key.profile, role)
         if role.is_asymmetric:
-            self._on_asymmetric_key()
+            self._asymmetric_throttle.check(self.account, self.region, now=time.perf_counter())
         return key

@@ -24,6 +24,10 @@ UNOPENED_MATERIAL = (
     "The wrapped key material cannot be imported: it is malformed, or does not verify under the"
     " key, the certificates or the token that it was sent with."
 )
+# Garbage after decryption: another key, another PAN, another format or a changed block. One text.
+INVALID_PIN_BLOCK = (
+    "Pin block provided is invalid. Please check your input to ensure all field values are correct."
+)
 INTERNAL_TEXT = "The request could not be processed because of an internal error."
 
 
@@ -35,10 +39,17 @@ class ErrorCode:
     status: int = 400
     generic: bool = False  # of every AWS service, not of this API's model
     text: str | None = None  # told instead of the cause's own words
+    reason: str | None = None  # Reason, of a verification that failed
 
 
 VALIDATION = ErrorCode("ValidationException")
 INTERNAL = ErrorCode("InternalServerException", 500, text=INTERNAL_TEXT)
+
+
+def _failed_verification(reason: str, text: str) -> ErrorCode:
+    return ErrorCode("VerificationFailedException", text=text, reason=reason)
+
+
 UNAVAILABLE = ErrorCode(
     "ServiceUnavailableException", 503, text="The service is temporarily unable to answer."
 )
@@ -71,6 +82,18 @@ ERROR_CODES: dict[type[causes.KeyferryError], ErrorCode] = {
     causes.UnsupportedAlgorithmError: VALIDATION,
     causes.CertificateError: VALIDATION,
     causes.KeyAgreementError: VALIDATION,
+    causes.PaymentDataError: VALIDATION,
+    causes.PINBlockError: ErrorCode("ValidationException", text=INVALID_PIN_BLOCK),
+    causes.CardDataVerificationError: _failed_verification(
+        "INVALID_VALIDATION_DATA", "Card validation data verification failed."
+    ),
+    causes.PINVerificationError: _failed_verification(
+        "INVALID_PIN", "Pin block verification failed."
+    ),
+    causes.CryptogramVerificationError: _failed_verification(
+        "INVALID_AUTH_REQUEST_CRYPTOGRAM", "Auth request cryptogram verification failed."
+    ),
+    causes.MACVerificationError: _failed_verification("INVALID_MAC", "MAC verification failed."),
     causes.KeyParityError: ErrorCode("ValidationException", text=UNOPENED_MATERIAL),
     causes.KeyBlockError: ErrorCode("ValidationException", text=UNOPENED_MATERIAL),
     causes.TokenError: ErrorCode("ValidationException", text=UNOPENED_MATERIAL),
@@ -90,6 +113,7 @@ class APIError:
     code: ErrorCode
     message: str
     resource_id: str | None = None
+    fields: tuple[tuple[str, str], ...] = ()  # members at fault, and what is wrong with each
 
     @property
     def name(self) -> str:
@@ -100,12 +124,8 @@ class APIError:
         """Whether the service failed, not the caller."""
         return self.code.status >= 500
 
-    def response(self, request_id: str, *, rest: bool = False, close: bool = False) -> HTTPResponse:
-        """
-        The whole answer; the connection is closed after it if `close` is set.
-
-        A `rest` answer is for the data plane, whose clients read the name from a header.
-        """
+    def response(self, request_id: str, *, close: bool = False) -> HTTPResponse:
+        """The whole answer in JSON 1.0; the connection is closed after it if `close` is set."""
         namespace = GENERIC_NAMESPACE if self.code.generic else CONTROL_NAMESPACE
         document: dict[str, str] = {"__type": f"{namespace}#{self.code.name}"}
         if self.resource_id is not None:
@@ -114,10 +134,9 @@ class APIError:
         return HTTPResponse(
             status=self.code.status,
             body=json10.encode_document(document),
-            content_type=b"application/json" if rest else json10.CONTENT_TYPE,
+            content_type=json10.CONTENT_TYPE,
             request_id=request_id,
             close=close,
-            error_type=self.code.name.encode("ascii") if rest else None,
         )
 
 
@@ -136,4 +155,5 @@ def api_error(error: Exception, declared: Container[str] | None = None) -> APIEr
         # The replication operations declare no unavailability; typed clients retry this one.
         code = INTERNAL
     resource_id = error.resource_id if isinstance(error, refusals.ResourceNotFoundError) else None
-    return APIError(code, code.text or str(error), resource_id)
+    fields = error.fields if isinstance(error, refusals.InvalidRequestError) else ()
+    return APIError(code, code.text or str(error), resource_id, fields)
