@@ -14,6 +14,7 @@ from keyferry.crypto.tr34.building import build_token
 from keyferry.crypto.tr34.credentials import issuer_and_serial, issuer_and_serial_of
 from keyferry.crypto.tr34.envelope import (
     Envelope,
+    assemble_envelope,
     build_enveloped_data,
     envelope_members,
     open_envelope,
@@ -33,6 +34,7 @@ __all__ = [
     "OpenedToken",
     "SignedAttributes",
     "UnverifiedToken",
+    "assemble_envelope",
     "assemble_token",
     "build_enveloped_data",
     "build_signed_attributes",

@@ -59,11 +59,36 @@ def build_enveloped_data(
     padding = content_cipher.block_bytes - len(clear) % content_cipher.block_bytes
     opened = CipherKey(content_cipher.cipher, content_key)
     ciphertext = opened.encrypt_cbc(clear + bytes((padding,)) * padding, iv)
+    return assemble_envelope(
+        krd_id=krd_id,
+        encrypted_key=wrap_oaep(krd_public_key, content_key, OAEP_HASH),
+        content_cipher=content_cipher,
+        iv=iv,
+        ciphertext=ciphertext,
+        layout=layout,
+    )
+
+
+def assemble_envelope(
+    *,
+    krd_id: bytes,
+    encrypted_key: bytes,
+    content_cipher: ContentCipher,
+    iv: bytes,
+    ciphertext: bytes,
+    layout: Layout = Layout.AWS,
+) -> bytes:
+    """
+    Put EnvelopedData together of parts an HSM made; returns what the token's OCTET STRING carries.
+
+    Args:
+        krd_id: issuer and serial number of the KRD certificate, DER.
+        encrypted_key: the content key under RSA-OAEP.
+        iv, ciphertext: of the padded key block.
+        layout: as for `build_enveloped_data`.
+    """
     recipient = der.sequence(
-        der.integer(0),
-        krd_id,
-        _oaep_identifier(layout),
-        der.octet_string(wrap_oaep(krd_public_key, content_key, OAEP_HASH)),
+        der.integer(0), krd_id, _oaep_identifier(layout), der.octet_string(encrypted_key)
     )
     members = (
         der.integer(0)
