@@ -95,6 +95,7 @@ class Authority:
     """A certificate authority and a key receiving device of a test."""
 
     def __init__(self) -> None:
+        self.now = NOW
         self.key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         self.root = create_root(
             self.key,
