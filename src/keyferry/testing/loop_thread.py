@@ -59,7 +59,10 @@ async def _aside(coroutine: Coroutine[Any, Any, T]) -> T:
     divert(
         structlog.wrap_logger(
             logging.getLogger(LOGGER),
-            processors=[structlog.stdlib.filter_by_level, structlog.stdlib.render_to_log_kwargs],
+            processors=[
+                structlog.stdlib.filter_by_level,
+                structlog.processors.LogfmtRenderer(key_order=["event"]),
+            ],
             wrapper_class=structlog.stdlib.BoundLogger,
             cache_logger_on_first_use=True,
         )
