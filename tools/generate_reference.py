@@ -47,10 +47,9 @@ def coverage_reference() -> str:
     from keyferry.service.wire import control_types, data_types
 
     register_operations()
-    empty = operation.OperationRegistry()
     planes = (
         ("Control plane", operation.CONTROL, control_types.OPERATIONS),
-        ("Data plane", getattr(operation, "DATA", empty), data_types.OPERATIONS),
+        ("Data plane", operation.DATA, data_types.OPERATIONS),
     )
     lines = [GENERATED, "", "# Coverage of the API", ""]
     lines += ["What is not served answers `UnknownOperationException`.", ""]
