@@ -23,7 +23,7 @@ CREATE TABLE IF NOT EXISTS schema_migrations (
     version    INTEGER PRIMARY KEY,
     name       {{text}} NOT NULL,
     checksum   {{text}} NOT NULL,
-    applied_at {{text}} NOT NULL DEFAULT (CAST(CURRENT_TIMESTAMP AS {{text}}))
+    applied_at {{text}} NOT NULL DEFAULT (CAST(CURRENT_TIMESTAMP AS TEXT))
 )"""
 _SELECT_VERSIONS = "SELECT version, name, checksum FROM schema_migrations ORDER BY version"
 _INSERT_VERSION = "INSERT INTO schema_migrations (version, name, checksum) VALUES (?, ?, ?)"
