@@ -77,7 +77,7 @@ def running_service(quiet_log: None) -> Iterator[RunningService]:
     server = APIServer(server_config(application, None), application, on_ready=ready.set)
     # uvicorn's own runner would do, but on Python's loop a failure shows its warnings.
     thread = threading.Thread(
-        target=lambda: asyncio.run(server.serve(sockets=[listening])), name="service"
+        target=lambda: asyncio.run(server.serve(sockets=[listening])), name="service", daemon=True
     )
     thread.start()
     assert ready.wait(30)

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -18,7 +19,10 @@ from typing import Any
 import boto3
 import pytest
 import trustme
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
 from botocore.config import Config
+from botocore.credentials import Credentials
 
 from keyferry.cli.main import run
 
@@ -247,7 +251,21 @@ def test_tls_with_client_certificates(serve: Serve, tmp_path: Path) -> None:
     unknown = client(service.url, verify=str(ca_file))
     with pytest.raises(Exception, match=r"(?i)ssl|certificate|connection"):
         unknown.list_keys()
-    assert known.list_keys()["Keys"] == []
+    trust = ssl.create_default_context(cafile=ca_file)
+    trust.load_cert_chain(mine)
+    asked = AWSRequest(
+        "POST", f"{service.url}/", data=b"{}", headers={"X-Amz-Target": "KeyferryAdmin.ListEvents"}
+    )
+    SigV4Auth(Credentials("test", "test"), "payment-cryptography", "us-east-1").add_auth(asked)
+    request = urllib.request.Request(asked.url, asked.body, dict(asked.headers))
+    waited = threading.Event()
+    events: list[Any] = []
+    while not events:  # reads are written within a second
+        with urllib.request.urlopen(request, context=trust) as response:
+            events = json.load(response)["Events"]
+        waited.wait(0.1)
+    assert events[0]["tlsDetails"]["tlsVersion"] == "TLSv1.3"
+    assert events[0]["tlsDetails"]["cipherSuite"].startswith("TLS_")
     assert service.end() == 0
 
 
