@@ -255,3 +255,44 @@ def test_an_exchange_with_a_private_ca(
     }
     result = exchange("tr34", "local", document, "--test-key").result
     assert result["key_check_value"] == "08D7B4"
+
+
+def test_an_exchange_with_an_intermediate_from_files(
+    aws, exchange, tmp_path: Path, files, region
+) -> None:
+    """Root and intermediate are imported one by one, and both are taken away again."""
+    now = datetime.now(UTC)
+    times = {"not_before": now - timedelta(days=1), "not_after": now + timedelta(days=9)}
+    root_key, key = leaf_key(), leaf_key()
+    root = create_root(root_key, common_name="File CA", **times)
+    issuer = issue_authority(
+        key.public_key(), subject="Middle CA", issuer=root, issuer_key=root_key, **times
+    )
+    document = {
+        "kdh": {
+            "local": {
+                "key_file": files("key", b"0123456789ABCDEFFEDCBA9876543210"),
+                "key_usage": "TR31_P0_PIN_ENCRYPTION_KEY",
+                "key_algorithm": "TDES_2KEY",
+                "certificate_authority": {
+                    "certificate_file": files("ca.pem", encode_pem(issuer)),
+                    "key_file": files("ca.key", pem(key)),
+                    "chain_file": files("chain.pem", encode_pem(root)),
+                },
+            }
+        },
+        "krd": {"apc": {"region": "us-east-1"}},
+    }
+    result = exchange("tr34", "local", document, "--test-key").result
+    assert result["key_check_value"] == "08D7B4"
+    assert len(result["cleaned_up"]) == 2
+
+
+def test_a_payshield_key_under_a_private_ca(private_ca: str, aws, exchange, simulator) -> None:
+    """The HSM signs the request for its own certificate, so that a Private CA issues it."""
+    document = {
+        "kdh": {"payshield": {"port": simulator, "certificate_authority": private_ca}},
+        "krd": {"apc": {"region": "us-east-1"}},
+    }
+    result = exchange("tr34", "payshield", document).result
+    assert result["key_check_value"] == result["kdh_key_check_value"]

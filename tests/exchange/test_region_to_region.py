@@ -98,6 +98,15 @@ def test_a_key_of_another_algorithm_than_stated(exchange, aws, region) -> None:
     assert "has algorithm AES_128, not TDES_2KEY" in done.err
 
 
+def test_a_key_of_another_usage_than_stated(exchange, aws, region) -> None:
+    """key_usage of an existing key is held against the key."""
+    key = region("us-west-2").create_key(**PIN_KEY)["Key"]
+    stated = {"transport_key": key["KeyArn"], "key_usage": "TR31_K0_KEY_ENCRYPTION_KEY"}
+    done = exchange("tr34", "apc", config("tr34", stated))
+    assert done.code == 1
+    assert "has usage TR31_P0_PIN_ENCRYPTION_KEY, not TR31_K0_KEY_ENCRYPTION_KEY" in done.err
+
+
 def test_an_aes_256_key_by_tr34_is_refused_by_strength(exchange, aws, region, keys) -> None:
     """Its algorithm is known only after looking it up; then nothing has been created yet."""
     stronger = {**PIN_KEY, "KeyAttributes": {**PIN_KEY["KeyAttributes"], "KeyAlgorithm": "AES_256"}}

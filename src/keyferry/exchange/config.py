@@ -150,3 +150,7 @@ class ExchangeConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
     kdh: Parties = msgspec.field(default_factory=Parties)
     krd: Parties = msgspec.field(default_factory=Parties)
+
+
+PartyConfig = PayShield | Futurex | Atalla | APC | Local
+FlowConfig = TR34 | TR31 | ECDH

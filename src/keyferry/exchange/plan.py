@@ -12,53 +12,34 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from keyferry.crypto.kdf import KeyDerivationFunction
-from keyferry.errors import ConfigurationError, KeyAttributesError, KeyStrengthError
+from keyferry.errors import ConfigurationError
 from keyferry.exchange.config import (
     APC,
-    ECDH,
-    TR31,
-    TR34,
     Atalla,
     ExchangeConfig,
     Futurex,
     Local,
     Parties,
+    PartyConfig,
     PayShield,
 )
-from keyferry.exchange.modes import modes_for
+from keyferry.exchange.key_request import (
+    candidates_of,
+    check_strong_enough,
+    flow_of,
+    key_request,
+)
 from keyferry.exchange.parties.interface import Derivation, KeyRequest, Method
 from keyferry.exchange.parties.payshield_keys import (
-    check_wire_form,
-    describe_existing,
-    possible_algorithms,
+    check_kek,
 )
-from keyferry.hsm.payshield.key_types import key_type_for
 from keyferry.keys import (
     KeyAlgorithm,
-    KeyAttributes,
-    KeyClass,
-    KeyUsage,
     WrappingMethod,
-    check_attributes,
-    check_strength,
 )
-
-PartyConfig = PayShield | Futurex | Atalla | APC | Local
-FlowConfig = TR34 | TR31 | ECDH
 
 NONCE_BYTES = 8
 SHARED_INFO_BYTES = 16  # 32 characters: payShield's IG carries at most 99
-
-_DEFAULT_USAGE = {
-    Method.TR34: KeyUsage.TR31_K1_KEY_BLOCK_PROTECTION_KEY,
-    Method.TR31: KeyUsage.TR31_B0_BASE_DERIVATION_KEY,
-    Method.ECDH: KeyUsage.TR31_K1_KEY_BLOCK_PROTECTION_KEY,
-}
-_DEFAULT_ALGORITHM = {
-    Method.TR34: KeyAlgorithm.TDES_3KEY,
-    Method.TR31: KeyAlgorithm.TDES_3KEY,
-    Method.ECDH: KeyAlgorithm.AES_256,
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +95,7 @@ def make_plan(
     place = f"{file}: kdh.{kdh}"
     _check_sender(sender, method, place, test_key)
     _check_receiver(receiver, method, f"{file}: krd.{krd}")
-    key = _key_request(sender, method, f"{place}.{method}")
+    key = key_request(sender, method, f"{place}.{method}")
     if method is Method.TR34:
         return _plan_tr34(sender, receiver, key, place, random_bytes)
     if method is Method.TR31:
@@ -127,11 +108,6 @@ def _party(parties: Parties, side: str, name: str, file: str) -> PartyConfig:
     if party is None:
         raise ConfigurationError(f"{file}: {side}.{name} is missing")
     return party
-
-
-def _flow(party: PartyConfig, method: Method) -> FlowConfig:
-    flow: FlowConfig = getattr(party, method.value)
-    return flow
 
 
 def _check_sender(sender: PartyConfig, method: Method, place: str, test_key: bool) -> None:
@@ -168,7 +144,7 @@ def _check_sender(sender: PartyConfig, method: Method, place: str, test_key: boo
 
 
 def _check_receiver(receiver: APC, method: Method, place: str) -> None:
-    flow = _flow(receiver, method)
+    flow = flow_of(receiver, method)
     for member in ("transport_key", "transport_key_kcv"):
         if getattr(flow, member):
             raise ConfigurationError(
@@ -180,121 +156,6 @@ def _check_receiver(receiver: APC, method: Method, place: str) -> None:
         )
 
 
-def _key_request(sender: PartyConfig, method: Method, place: str) -> KeyRequest:
-    flow = _flow(sender, method)
-    if flow.transport_key_kcv and not flow.transport_key:
-        raise ConfigurationError(
-            f"{place}.transport_key_kcv is given, but not the key it belongs to",
-            hint="set transport_key too, or leave both empty to generate a key",
-        )
-    usage = flow.key_usage or _DEFAULT_USAGE[method]
-    algorithm = flow.key_algorithm
-    if isinstance(sender, Local):
-        usage, algorithm = _local_key(sender, flow, place)
-    elif algorithm is None and not flow.transport_key:
-        algorithm = _DEFAULT_ALGORITHM[method]
-        if isinstance(sender, PayShield) and sender.variant_lmk:
-            algorithm = KeyAlgorithm.TDES_2KEY
-    if algorithm is not None:
-        _check_key(usage, algorithm, place)
-    if isinstance(sender, PayShield):
-        if flow.transport_key:
-            usage, algorithm = describe_existing(
-                flow.transport_key,
-                variant_lmk=sender.variant_lmk,
-                usage=flow.key_usage,
-                algorithm=algorithm,
-                default_usage=_DEFAULT_USAGE[method],
-                place=f"{place}.transport_key",
-            )
-        _check_payshield_key(sender, usage, algorithm, place)
-    return KeyRequest(
-        usage=usage,
-        algorithm=algorithm,
-        transport_key=flow.transport_key,
-        expected_check_value=flow.transport_key_kcv.upper(),
-    )
-
-
-def _check_payshield_key(
-    sender: PayShield, usage: KeyUsage, algorithm: KeyAlgorithm | None, place: str
-) -> None:
-    """Refuse a key that the device has no public command or no key type for."""
-    if algorithm is not None and algorithm.is_hmac:
-        raise ConfigurationError(
-            f"{place}.key_algorithm: no public host command of a payShield handles HMAC keys"
-        )
-    if not sender.variant_lmk:
-        return
-    if algorithm is not None and not algorithm.is_tdes:
-        raise ConfigurationError(
-            f"{place}.key_algorithm: a variant LMK holds TDES keys only",
-            hint="use a key block LMK for AES keys",
-        )
-    if key_type_for(usage.code) is None:
-        raise ConfigurationError(
-            f"{place}.key_usage: a variant LMK has no key type for {usage}",
-            hint="use a key block LMK",
-        )
-
-
-def _local_key(sender: Local, flow: FlowConfig, place: str) -> tuple[KeyUsage, KeyAlgorithm]:
-    party_place = place.rsplit(".", 1)[0]
-    if flow.transport_key:
-        raise ConfigurationError(
-            f"{place}.transport_key: a local key comes from a file or a prompt",
-            hint=f"use {party_place.split(': ')[-1]}.key_file or component_files",
-        )
-    usage = flow.key_usage or sender.key_usage
-    algorithm = flow.key_algorithm or sender.key_algorithm
-    if usage is None:
-        raise ConfigurationError(f"{party_place}.key_usage is missing: a clear key does not tell")
-    if algorithm is None:
-        raise ConfigurationError(
-            f"{party_place}.key_algorithm is missing: a clear key does not tell"
-        )
-    return usage, algorithm
-
-
-def _check_key(usage: KeyUsage, algorithm: KeyAlgorithm, place: str) -> None:
-    try:
-        check_attributes(
-            KeyAttributes(
-                key_usage=usage,
-                key_class=KeyClass.SYMMETRIC_KEY,
-                key_algorithm=algorithm,
-                modes_of_use=modes_for(usage),
-            )
-        )
-    except KeyAttributesError as error:
-        raise ConfigurationError(f"{place}: {error}") from None
-
-
-def _check_strength(
-    key: KeyRequest, wrapping: KeyAlgorithm, method: WrappingMethod, place: str, hint: str
-) -> None:
-    """Refuse if no algorithm the key may have is allowed under `wrapping`."""
-    refusal = None
-    for algorithm in _candidates(key):
-        try:
-            check_strength(algorithm, method=method, wrapping=wrapping)
-        except KeyStrengthError as error:
-            refusal = error
-        else:
-            return
-    if refusal is not None:
-        raise ConfigurationError(f"{place}: {refusal}", hint=hint)
-
-
-def _candidates(key: KeyRequest) -> tuple[KeyAlgorithm, ...]:
-    """The algorithms the key may have; none if only its party can tell."""
-    if key.algorithm is not None:
-        return (key.algorithm,)
-    if key.transport_key.startswith(("arn:", "alias/")):
-        return ()
-    return possible_algorithms(key.transport_key)
-
-
 def _plan_tr34(
     sender: PartyConfig,
     receiver: APC,
@@ -303,10 +164,10 @@ def _plan_tr34(
     random_bytes: Callable[[int], bytes],
 ) -> Plan:
     # AES_128 needs RSA_3072, and whatever may travel by TR-34 travels under it.
-    candidates = _candidates(key)
+    candidates = candidates_of(key)
     tdes = bool(candidates) and all(algorithm.is_tdes for algorithm in candidates)
     wrapping = KeyAlgorithm.RSA_2048 if tdes else KeyAlgorithm.RSA_3072
-    _check_strength(
+    check_strong_enough(
         key,
         wrapping,
         WrappingMethod.TR34,
@@ -334,7 +195,7 @@ def _plan_tr31(
                 hint="run keyferry exchange tr34 first: its result names the KEK on both sides",
             )
     if isinstance(sender, PayShield):
-        check_wire_form(sender.tr31.kek, variant_lmk=sender.variant_lmk, place=f"{place}.tr31.kek")
+        check_kek(sender.tr31.kek, variant_lmk=sender.variant_lmk, place=f"{place}.tr31.kek")
     return Plan(
         method=Method.TR31,
         kdh=sender,
@@ -367,7 +228,7 @@ def _plan_ecdh(
             hint="use a TDES or AES algorithm",
         )
     hint = "choose a stronger derive_key_algorithm"
-    _check_strength(key, derived, WrappingMethod.TR31, f"{place}.ecdh", hint)
+    check_strong_enough(key, derived, WrappingMethod.TR31, f"{place}.ecdh", hint)
     function = _agreed(
         "key_derivation_function",
         (place, ours.key_derivation_function),

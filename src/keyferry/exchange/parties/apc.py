@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from cryptography import x509
-
-from keyferry.crypto.certificates import key_algorithm_name, load_certificate, verify_chain
-from keyferry.errors import (
-    CheckValueMismatchError,
-    ExchangeError,
-    KeyAttributesError,
-    KeyferryError,
-)
+from keyferry.crypto.certificates import verify_chain
+from keyferry.errors import CheckValueMismatchError, ExchangeError, KeyferryError
 from keyferry.exchange.authority import pem_base64
 from keyferry.exchange.aws import AWSClient
 from keyferry.exchange.modes import modes_for
+from keyferry.exchange.parties.apc_keys import (
+    certificate_algorithm,
+    check_existing,
+    check_usable,
+    read_attributes,
+    read_certificate,
+    read_chain,
+    write_attributes,
+)
 from keyferry.exchange.parties.interface import (
     KEK,
     Credential,
@@ -34,18 +35,6 @@ from keyferry.keys import KeyAlgorithm, KeyAttributes, KeyClass, KeyUsage, Modes
 
 DELETE_DAYS = 3  # the shortest waiting period the API allows
 CLOCK_TOLERANCE = timedelta(minutes=15)
-
-_MODE_MEMBERS = {
-    "Encrypt": "encrypt",
-    "Decrypt": "decrypt",
-    "Wrap": "wrap",
-    "Unwrap": "unwrap",
-    "Generate": "generate",
-    "Sign": "sign",
-    "Verify": "verify",
-    "DeriveKey": "derive_key",
-    "NoRestrictions": "no_restrictions",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +80,10 @@ class APCParty:
             )
         else:
             key = await self._get(request.transport_key)
-        attributes = _attributes(key)
+        attributes = read_attributes(key)
         shown = str(key.get("KeyCheckValue", ""))
         if not request.generate:
-            _check_existing(key, attributes, request)
+            check_existing(key, attributes, request)
         return TransportKey(
             handle=key["KeyArn"],
             usage=attributes.key_usage,
@@ -110,8 +99,8 @@ class APCParty:
             SigningKeyAlgorithm=algorithm.value,
         )
         return Credential(
-            certificate=_certificate(answer["SigningKeyCertificate"]),
-            authorities=(_certificate(answer["SigningKeyCertificateChain"]),),
+            certificate=read_certificate(answer["SigningKeyCertificate"]),
+            authorities=read_chain(answer["SigningKeyCertificateChain"]),
             handle=answer["ExportToken"],
         )
 
@@ -171,8 +160,8 @@ class APCParty:
             WrappingKeyAlgorithm=algorithm.value,
         )
         return Credential(
-            certificate=_certificate(answer["WrappingKeyCertificate"]),
-            authorities=(_certificate(answer["WrappingKeyCertificateChain"]),),
+            certificate=read_certificate(answer["WrappingKeyCertificate"]),
+            authorities=read_chain(answer["WrappingKeyCertificateChain"]),
             handle=answer["ImportToken"],
         )
 
@@ -221,7 +210,7 @@ class APCParty:
             identifier=arn,
             check_value=str(key.get("KeyCheckValue", "")),
             check_value_method=str(key.get("KeyCheckValueAlgorithm", "")),
-            attributes=_attributes(key),
+            attributes=read_attributes(key),
             exportable=bool(key.get("Exportable")),
         )
 
@@ -242,24 +231,28 @@ class APCParty:
         arn = key["KeyArn"]
         answer = await self._client.read("get_public_key_certificate", KeyIdentifier=arn)
         return Credential(
-            certificate=_certificate(answer["KeyCertificate"]),
-            authorities=(_certificate(answer["KeyCertificateChain"]),),
+            certificate=read_certificate(answer["KeyCertificate"]),
+            authorities=read_chain(answer["KeyCertificateChain"]),
             handle=arn,
         )
 
     async def trust(self, credential: Credential) -> Trust:
         *_, root = credential.authorities
         verify_chain(
-            credential.certificate, credential.authorities[:-1], root, now=datetime.now(UTC)
+            credential.certificate,
+            credential.authorities[:-1],
+            root,
+            now=datetime.now(UTC),
+            tolerance=CLOCK_TOLERANCE,
         )
         handle = ""
         for certificate in reversed(credential.authorities):
             member = {
-                "KeyAttributes": _api_attributes(
+                "KeyAttributes": write_attributes(
                     KeyAttributes(
                         key_usage=KeyUsage.TR31_S0_ASYMMETRIC_KEY_FOR_DIGITAL_SIGNATURE,
                         key_class=KeyClass.PUBLIC_KEY,
-                        key_algorithm=_certificate_algorithm(certificate),
+                        key_algorithm=certificate_algorithm(certificate),
                         modes_of_use=ModesOfUse(verify=True),
                     )
                 ),
@@ -282,13 +275,13 @@ class APCParty:
         peer: KEK | None = None,  # noqa: ARG002 (the service knows its own)
     ) -> KEK:
         key = await self._get(identifier)
-        attributes = _attributes(key)
+        attributes = read_attributes(key)
         if attributes.key_usage.code not in ("K0", "K1"):
             raise ExchangeError(
                 f"{identifier} is of usage {attributes.key_usage}, which does not wrap keys",
                 hint="name a K0 or K1 key",
             )
-        _check_usable(key)
+        check_usable(key)
         return KEK(
             handle=key["KeyArn"],
             algorithm=attributes.key_algorithm,
@@ -328,7 +321,7 @@ class APCParty:
         self, attributes: KeyAttributes, *, record: _Record, **members: Any
     ) -> dict[str, Any]:
         answer = await self._client.write(
-            "create_key", made=record, KeyAttributes=_api_attributes(attributes), **members
+            "create_key", made=record, KeyAttributes=write_attributes(attributes), **members
         )
         key: dict[str, Any] = answer["Key"]
         return key
@@ -345,68 +338,4 @@ def _agreement(
         "KeyDerivationFunction": derivation.function.value,
         "KeyDerivationHashAlgorithm": derivation.hash_name.replace("SHA", "SHA_"),
         "DerivationData": {"SharedInformation": derivation.shared_info.hex().upper()},
-    }
-
-
-def _check_existing(key: dict[str, Any], attributes: KeyAttributes, request: KeyRequest) -> None:
-    """Refuse an existing key that is not the one the configuration describes."""
-    arn = key["KeyArn"]
-    shown = str(key.get("KeyCheckValue", ""))
-    if request.expected_check_value and not same_check_value(shown, request.expected_check_value):
-        raise CheckValueMismatchError(
-            f"{arn} has check value {shown}, not {request.expected_check_value}",
-            hint="correct transport_key or transport_key_kcv",
-        )
-    if request.algorithm is not None and attributes.key_algorithm is not request.algorithm:
-        raise ExchangeError(
-            f"{arn} has algorithm {attributes.key_algorithm}, not {request.algorithm}",
-            hint="correct key_algorithm",
-        )
-    if not key.get("Exportable"):
-        raise ExchangeError(f"{arn} is not exportable")
-    _check_usable(key)
-
-
-def _check_usable(key: dict[str, Any]) -> None:
-    if key.get("KeyState") != "CREATE_COMPLETE" or not key.get("Enabled"):
-        state = key.get("KeyState") if key.get("KeyState") != "CREATE_COMPLETE" else "disabled"
-        raise ExchangeError(f"{key['KeyArn']} is {state}", hint="only enabled keys can be used")
-
-
-def _certificate(value: str) -> x509.Certificate:
-    return load_certificate(base64.b64decode(value))
-
-
-def _certificate_algorithm(certificate: x509.Certificate) -> KeyAlgorithm:
-    return KeyAlgorithm(key_algorithm_name(certificate.public_key()))
-
-
-def _attributes(key: dict[str, Any]) -> KeyAttributes:
-    """
-    Raises:
-        ExchangeError: the service shows a value that this build does not know.
-    """
-    shown = key["KeyAttributes"]
-    try:
-        return KeyAttributes(
-            key_usage=KeyUsage(shown["KeyUsage"]),
-            key_class=KeyClass(shown["KeyClass"]),
-            key_algorithm=KeyAlgorithm(shown["KeyAlgorithm"]),
-            modes_of_use=ModesOfUse(
-                **{
-                    member: bool(shown["KeyModesOfUse"].get(name))
-                    for name, member in _MODE_MEMBERS.items()
-                }
-            ),
-        )
-    except (KeyError, ValueError, KeyAttributesError):
-        raise ExchangeError(f"{key['KeyArn']} has attributes this build does not know") from None
-
-
-def _api_attributes(attributes: KeyAttributes) -> dict[str, Any]:
-    return {
-        "KeyUsage": attributes.key_usage.value,
-        "KeyClass": attributes.key_class.value,
-        "KeyAlgorithm": attributes.key_algorithm.value,
-        "KeyModesOfUse": dict.fromkeys(attributes.modes_of_use.names, True),
     }

@@ -37,6 +37,8 @@ class KeyRequest:
     # The party's own name of an existing key; empty: generate one.
     transport_key: str = field(default="", repr=False)
     expected_check_value: str = ""
+    # Whether the configuration states the usage; otherwise an existing key's own counts.
+    usage_stated: bool = False
 
     @property
     def generate(self) -> bool:

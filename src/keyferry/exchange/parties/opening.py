@@ -15,11 +15,11 @@ from keyferry.exchange.authority import (
 )
 from keyferry.exchange.aws import AWSClient, Endpoint
 from keyferry.exchange.clear_key import Ask, ask_for_key, combine_keys, read_key_file
-from keyferry.exchange.config import APC, AuthorityFiles, Local, PayShield
+from keyferry.exchange.config import APC, AuthorityFiles, Local, PartyConfig, PayShield
 from keyferry.exchange.parties.apc import APCParty
 from keyferry.exchange.parties.interface import KeyDistributionHost, KeyReceivingDevice
 from keyferry.exchange.parties.local import LocalParty
-from keyferry.exchange.plan import PartyConfig, Plan
+from keyferry.exchange.plan import Plan
 
 _PRIVATE_CA_PREFIX = "arn:aws:acm-pca:"
 

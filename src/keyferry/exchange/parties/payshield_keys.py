@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import re
 
-from keyferry.crypto.keyblock import Algorithm
+from keyferry.crypto.keyblock import Algorithm, Exportability
 from keyferry.crypto.keyblock.thales import ThalesHeader, ThalesVersion
 from keyferry.errors import ConfigurationError, MalformedKeyBlockError
 from keyferry.hsm.payshield.key_types import exported_usage
 from keyferry.keys import KeyAlgorithm, KeyUsage
+
+# Usages of keys that wrap others on their way out (A8).
+KEK_USAGES = ("K0", "K1", "51", "52")
 
 _VARIANT = re.compile(r"^(?:[UX][0-9A-Fa-f]{32}|[TY][0-9A-Fa-f]{48})$")
 _BLOCK = re.compile(r"^S[0-9A-Za-z]+$")
@@ -84,6 +87,21 @@ def check_wire_form(key: str, *, variant_lmk: bool, place: str) -> None:
         )
 
 
+def check_kek(key: str, *, variant_lmk: bool, place: str) -> None:
+    """
+    Refuse what is no key encryption key of the LMK scheme, as far as it says so itself.
+
+    Raises:
+        ConfigurationError: naming `place`.
+    """
+    check_wire_form(key, variant_lmk=variant_lmk, place=place)
+    if not variant_lmk and ThalesHeader.parse(key).usage not in KEK_USAGES:
+        raise ConfigurationError(
+            f"{place} is a key of usage {ThalesHeader.parse(key).usage}, which does not wrap keys",
+            hint=f"expected one of {', '.join(KEK_USAGES)}",
+        )
+
+
 def describe_existing(
     key: str,
     *,
@@ -122,7 +140,13 @@ def describe_existing(
     known = algorithm or (possible[0] if len(possible) == 1 else None)
     if variant_lmk:
         return usage or default_usage, known
-    code = exported_usage(ThalesHeader.parse(key).usage)
+    header = ThalesHeader.parse(key)
+    if header.exportability is Exportability.NONE:
+        raise ConfigurationError(
+            f"{place} is not exportable: its header says so",
+            hint="only the HSM's owner can make an exportable copy",
+        )
+    code = exported_usage(header.usage)
     own = KeyUsage.from_code(code)
     if own is None:
         raise ConfigurationError(f"{place} is of key usage {code}, which the API has no name for")
