@@ -277,6 +277,13 @@ class CipherKey:
         self._macs.append((context, _number(tag), subkey, padded_subkey))
         return tag
 
+    def fresh_encryptor(self, mode: modes.ModeWithInitializationVector) -> CipherContext:
+        """Return a context of its own, for modes whose contexts are not kept: `feedback.py`."""
+        return _Cipher(self._algorithm, mode).encryptor()
+
+    def fresh_decryptor(self, mode: modes.ModeWithInitializationVector) -> CipherContext:
+        return _Cipher(self._algorithm, mode).decryptor()
+
     def _open_mac(self) -> tuple[CipherContext, int, int, int]:
         """Return a fresh MAC context, its state, and both subkeys (NIST SP 800-38B, 6.1)."""
         block_size = self.block_size

@@ -23,7 +23,7 @@ async def pin_key(
     source: KeySource,
     *,
     role: Role,
-    dukpt_role: Role,
+    dukpt_role: Role | None = None,
     ksn: str | None = None,
     key_type: str | None = None,
 ) -> WorkingKey:
@@ -33,14 +33,14 @@ async def pin_key(
     Args:
         source: what the request names.
         role: of a stored P0 key: it encrypts or decrypts PINs.
-        dukpt_role: of a stored BDK.
+        dukpt_role: of a stored BDK; None where the API takes none.
         ksn: of DUKPT, None for a static key; `key_type` as the request has it.
 
     Raises:
         InvalidRequestError: the key may not serve, or the request mixes ways to name one.
     """
     wrapped = source.wrapped
-    if ksn is None:
+    if ksn is None or dukpt_role is None:
         if wrapped is None:
             return source.stored(context, role)
         return await source.carried(
@@ -70,3 +70,10 @@ def block_bytes(digits: str, pin_format: PINBlockFormat) -> bytes:
             f"expected {size} hex digits for PIN block format {pin_format.value}",
         )
     return bytes.fromhex(digits)
+
+
+def needs_pan(pan: str | None) -> str:
+    """Return a PAN that may be left out of a request, but not of this one."""
+    if pan is None:
+        raise refused("PrimaryAccountNumber", "expected with this PIN block format or PIN method")
+    return pan
