@@ -15,6 +15,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, TypeVar
 
+import msgspec
+
 from keyferry.errors import ConfigurationError, HSMFrameError, HSMValueError
 from keyferry.hsm.commands import Command
 from keyferry.hsm.payshield.commands import COMMANDS
@@ -98,13 +100,19 @@ class Device:
             raise ConfigurationError(
                 f"default_lmk {self.settings.default_lmk}: no such LMK is loaded"
             )
-        self.state.restarts += 1
-        self.save()
+        self.remember(restarts=self.state.restarts + 1)
 
-    def save(self) -> None:
-        """Write what must survive a restart, before the command that changed it is answered."""
+    def remember(self, **changes: object) -> None:
+        """
+        Change what survives a restart: written first, in force only then.
+
+        Raises:
+            ConfigurationError: it cannot be written; everything is as before.
+        """
+        state = msgspec.structs.replace(self.state, **changes)
         if self._path is not None:
-            save_state(self._path, self.state)
+            save_state(self._path, state)
+        self.state = state
 
     # --- what handlers ask ------------------------------------------------------------------
 

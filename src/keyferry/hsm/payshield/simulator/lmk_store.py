@@ -66,6 +66,6 @@ class LMKStore:
             raise CommandRefusedError("33")
         return lmk
 
-    def erase_old(self, identifier: str) -> bool:
-        """Forget the old LMK of an LMK; return whether there was one."""
-        return self._old.pop(identifier, None) is not None
+    def erase_old(self, identifier: str) -> None:
+        """Forget the old LMK of an LMK, if there is one."""
+        self._old.pop(identifier, None)

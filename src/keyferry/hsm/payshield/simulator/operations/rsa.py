@@ -147,17 +147,16 @@ def load_private_key(call: Call) -> Result:
     field = call.key("private_key")
     call.lmk.open_rsa(call.device.dereference(field))
     stored = (b"S" if field.is_block else b"V") + field.body
-    call.device.state.private_keys[call.values.text("index")] = stored.hex()
-    call.device.save()
+    kept = call.device.state.private_keys
+    call.device.remember(private_keys={**kept, call.values.text("index"): stored.hex()})
     return {}
 
 
 @handles("LA")
 def store_data(call: Call) -> Result:
     """Keep bytes in user storage, under an index of three hex digits."""
-    content = call.values.raw("data")
-    call.device.state.user_storage[call.values.text("index")] = content.hex()
-    call.device.save()
+    kept, content = call.device.state.user_storage, call.values.raw("data")
+    call.device.remember(user_storage={**kept, call.values.text("index"): content.hex()})
     return {}
 
 

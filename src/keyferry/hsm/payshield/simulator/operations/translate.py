@@ -81,9 +81,7 @@ def translate_scheme(call: Call) -> Result:
 @handles("BS")
 def erase_old_lmk(call: Call) -> Result:
     """Erase key change storage of the LMK in force; erasing nothing is no error."""
-    if call.device.lmks.erase_old(call.lmk.identifier):
-        call.device.state.old_lmks = [
-            record for record in call.device.state.old_lmks if record.id != call.lmk.identifier
-        ]
-        call.device.save()
+    kept = [record for record in call.device.state.old_lmks if record.id != call.lmk.identifier]
+    call.device.remember(old_lmks=kept)
+    call.device.lmks.erase_old(call.lmk.identifier)
     return {}
