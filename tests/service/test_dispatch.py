@@ -346,16 +346,16 @@ async def test_health_ready_metrics_and_nothing_else(
     assert (await get(b"/health", method="POST")).status == 404
 
 
-async def test_data_plane_is_not_built_and_says_so_in_its_own_form(
-    dispatcher: Dispatcher,
-) -> None:
-    """Its paths verify the signature, then answer as REST-JSON."""
+async def test_data_plane_answers_in_its_own_form(dispatcher: Dispatcher) -> None:
+    """Its paths verify the signature first, and tell errors as REST-JSON does: in a header."""
     path = "/keys/alias%2Fa/encrypt"
-    refused = await dispatcher.handle(signed("x", path=path, secret="wrong"))
-    assert refused.error_type == b"InvalidSignatureException"
-    unknown = await dispatcher.handle(signed("x", path=path))
-    assert unknown.error_type == b"UnknownOperationException"
-    assert unknown.content_type == b"application/json"
+    for request_, expected in (
+        (signed("x", b"not json", path=path, secret="wrong"), b"InvalidSignatureException"),
+        (signed("x", {}, path=path), b"ValidationException"),
+    ):
+        response = await dispatcher.handle(request_)
+        assert (response.status, response.error_type) == (400, expected)
+        assert response.content_type == b"application/json"
 
 
 async def test_admin_operations_see_their_own_account(dispatcher: Dispatcher) -> None:
