@@ -7,10 +7,13 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import boto3
 import pytest
+from botocore.config import Config
 
 
 def _wait_for(ready: Path, process: subprocess.Popen[bytes], deadline_s: float = 60.0) -> dict:
@@ -59,6 +62,7 @@ def client_environment(service: dict, tmp_path: Path) -> dict[str, str]:
         "AWS_REGION": "us-east-1",
         "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_ENDPOINT_URL_PAYMENT_CRYPTOGRAPHY": service["url"],
+        "AWS_ENDPOINT_URL_PAYMENT_CRYPTOGRAPHY_DATA": service["url"],
         "AWS_CONFIG_FILE": str(tmp_path / "none"),
         "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "none"),
         "AWS_EC2_METADATA_DISABLED": "true",
@@ -66,3 +70,32 @@ def client_environment(service: dict, tmp_path: Path) -> dict[str, str]:
         "KEYFERRY_URL": service["url"],
         "NO_PROXY": "127.0.0.1,localhost",
     }
+
+
+@pytest.fixture(scope="session")
+def make_client(service: dict) -> Callable[..., Any]:
+    """Makes boto3 clients of the server by name of the API."""
+
+    def make(name: str, **options: Any) -> Any:
+        given = {
+            "endpoint_url": service["url"],
+            "region_name": "us-east-1",
+            "aws_access_key_id": "test",
+            "aws_secret_access_key": "test",
+            "config": Config(retries={"total_max_attempts": 1}, proxies={}),
+        }
+        return boto3.client(name, **(given | options))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def control_client(make_client: Callable[..., Any]) -> Any:
+    """A client of the control plane, to set up what calls need."""
+    return make_client("payment-cryptography")
+
+
+@pytest.fixture(scope="session")
+def data_client(make_client: Callable[..., Any]) -> Any:
+    """A client of the data plane."""
+    return make_client("payment-cryptography-data")
