@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -21,11 +22,13 @@ from botocore.exceptions import (
     ConnectionClosedError,
     ConnectTimeoutError,
     EndpointConnectionError,
+    HTTPClientError,
     NoCredentialsError,
     NoRegionError,
     PartialCredentialsError,
     ProfileNotFound,
     ReadTimeoutError,
+    SSLError,
 )
 
 from keyferry.errors import ConfigurationError, ExchangeError, RemoteRefusedError
@@ -73,6 +76,8 @@ class AWSClient:
             ConfigurationError: profile or Region are missing; `place` is named.
         """
         self._place = place
+        if endpoint.ca_file and not Path(endpoint.ca_file).is_file():
+            raise ConfigurationError(f"{place}.tls.ca_file: {endpoint.ca_file} is no file")
         try:
             session = boto3.session.Session(
                 profile_name=endpoint.profile or None, region_name=endpoint.region or None
@@ -179,6 +184,13 @@ class AWSClient:
                 " whether it acted is unknown",
                 hint="list the newest keys of the Region before trying again",
             ) from None
+        except SSLError as error:
+            raise ExchangeError(
+                f"{name}: TLS with {error.kwargs.get('endpoint_url', 'the endpoint')} failed",
+                hint=f"name the CA of the endpoint in {self._place}.tls.ca_file",
+            ) from None
+        except HTTPClientError as error:
+            raise ExchangeError(f"{name}: {type(error).__name__} on the way") from None
         except (BotoCoreError, ValueError) as error:
             raise _unusable(error, self._place) from None
 

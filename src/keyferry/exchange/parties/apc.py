@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -33,6 +34,8 @@ from keyferry.exchange.parties.interface import (
 from keyferry.exchange.result import same_check_value
 from keyferry.keys import KeyAlgorithm, KeyAttributes, KeyClass, KeyUsage, ModesOfUse
 
+SETTLE_TIMEOUT_S = 60.0
+SETTLE_POLL_S = 0.5
 DELETE_DAYS = 3  # the shortest waiting period the API allows
 CLOCK_TOLERANCE = timedelta(minutes=15)
 
@@ -205,7 +208,7 @@ class APCParty:
         answer = await self._client.write("import_key", made=record, KeyMaterial=material)
         arn = answer["Key"]["KeyArn"]
         # Asked for again: what counts is what the service keeps, not what it answered.
-        key = await self._get(arn)
+        key = await self._settled(await self._get(arn))
         return ReceivedKey(
             identifier=arn,
             check_value=str(key.get("KeyCheckValue", "")),
@@ -323,7 +326,25 @@ class APCParty:
         answer = await self._client.write(
             "create_key", made=record, KeyAttributes=write_attributes(attributes), **members
         )
-        key: dict[str, Any] = answer["Key"]
+        return await self._settled(answer["Key"])
+
+    async def _settled(self, key: dict[str, Any]) -> dict[str, Any]:
+        """
+        Wait until a key that is being created exists.
+
+        Raises:
+            ExchangeError: it did not come to exist, or not in time.
+        """
+        arn = key["KeyArn"]
+        try:
+            async with asyncio.timeout(SETTLE_TIMEOUT_S):
+                while key.get("KeyState") == "CREATE_IN_PROGRESS":
+                    await asyncio.sleep(SETTLE_POLL_S)
+                    key = await self._get(arn)
+        except TimeoutError:
+            raise ExchangeError(f"{arn} is still being created") from None
+        if key.get("KeyState") != "CREATE_COMPLETE":
+            raise ExchangeError(f"{arn} is {key.get('KeyState')}")
         return key
 
 
