@@ -47,6 +47,11 @@ class ServedConnection(asyncio.Protocol):
         self._closing = False
         self._closing_after_answers = False
 
+    def address(self, which: str) -> tuple[str, int]:
+        """Return `peername` or `sockname` as host and port."""
+        found = self._transport.get_extra_info(which) if self._transport is not None else None
+        return (str(found[0]), int(found[1])) if found else ("", 0)
+
     # --- asyncio ----------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

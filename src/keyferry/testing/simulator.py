@@ -30,7 +30,7 @@ class PayShieldSimulator:
     @property
     def device(self) -> Device:
         """The device behind the port, to look at what it counted and remembers."""
-        return self._server.device
+        return self._server.simulated
 
     def start(self) -> None:
         """Listen."""

@@ -29,6 +29,7 @@ from keyferry.errors import (
     HSMRefusedError,
     UnsupportedAlgorithmError,
 )
+from keyferry.hsm.host_server import server_tls
 from keyferry.hsm.payshield import (
     LMKScheme,
     LMKSelection,
@@ -40,7 +41,7 @@ from keyferry.hsm.payshield import (
 from keyferry.hsm.payshield.commands import COMMANDS
 from keyferry.hsm.payshield.refusals import refusal
 from keyferry.hsm.payshield.simulator import Device, Settings
-from keyferry.hsm.payshield.simulator.server import SimulatorServer, server_tls
+from keyferry.hsm.payshield.simulator.server import SimulatorServer
 
 KEY_BLOCK = LMKSelection(scheme=LMKScheme.KEY_BLOCK, identifier="00")
 VARIANT = LMKSelection(scheme=LMKScheme.VARIANT, identifier="02")

@@ -13,9 +13,10 @@ import pytest
 import trustme
 
 from keyferry.errors import HSMConnectionError
+from keyferry.hsm.host_server import Limits, server_tls
 from keyferry.hsm.payshield.framing import FrameParser, encode_frame
 from keyferry.hsm.payshield.simulator import Device, Settings
-from keyferry.hsm.payshield.simulator.server import Limits, SimulatorServer, server_tls
+from keyferry.hsm.payshield.simulator.server import SimulatorServer
 
 Client = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from keyferry.errors import ConfigurationError
+from keyferry.hsm import private_file
 from keyferry.hsm.payshield.simulator import Device, Settings, fresh_state, load_state
-from keyferry.hsm.payshield.simulator import state as state_module
 from keyferry.hsm.payshield.simulator.running import SimulatorOptions, open_device
 from keyferry.hsm.payshield.simulator.state import save_state
 
@@ -62,7 +62,7 @@ def test_a_crash_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyP
     def crash(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(state_module.os, "fsync", crash)
+    monkeypatch.setattr(private_file.os, "fsync", crash)
     with pytest.raises(ConfigurationError, match="No space left"):
         device.remember(user_storage={"000": "00"})
     assert not device.state.user_storage

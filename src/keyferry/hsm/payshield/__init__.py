@@ -1,9 +1,9 @@
 """Thales payShield 10K: commands as data, driver, simulator."""
 
+from keyferry.hsm.host_pool import client_tls
 from keyferry.hsm.payshield.driver import PayShieldDriver
 from keyferry.hsm.payshield.key_field import WireKey
 from keyferry.hsm.payshield.lmk import LMKScheme, LMKSelection
-from keyferry.hsm.payshield.pool import client_tls
 from keyferry.hsm.payshield.results import (
     Diagnostics,
     ECCKeyPair,

@@ -17,11 +17,12 @@ import stamina
 
 from keyferry.errors import ConfigurationError, HSMConnectionError, HSMFrameError
 from keyferry.hsm.commands import Command
+from keyferry.hsm.host_connection import HostConnection, NotSentError
+from keyferry.hsm.host_pool import Address, ConnectionPool
 from keyferry.hsm.payshield.commands import COMMANDS
-from keyferry.hsm.payshield.connection import NotSentError
+from keyferry.hsm.payshield.framing import FrameParser, encode_frame
 from keyferry.hsm.payshield.lmk import LMKSelection
 from keyferry.hsm.payshield.message import GOOD, Response, decode_response, encode_request
-from keyferry.hsm.payshield.pool import Address, ConnectionPool
 from keyferry.hsm.payshield.refusals import TRANSIENT, refusal
 from keyferry.hsm.payshield.results import Diagnostics, Status
 
@@ -70,10 +71,17 @@ class HostClient:
         self._header_bytes = header_bytes
         self._timeout_s = timeout_s
         self._attempts = max(1, attempts)
+        self._sequence = 0
         self._pool = ConnectionPool(
-            Address(host=host, port=port, tls=tls, server_name=server_name),
+            Address(
+                host=host,
+                port=port,
+                tls=tls,
+                server_name=server_name,
+                hint="check host and port; payShield listens on 1500 by default, TLS on 2500",
+            ),
             size=connections,
-            header_bytes=header_bytes,
+            connection=lambda: HostConnection(FrameParser(), encode_frame),
             connect_timeout_s=connect_timeout_s,
         )
 
@@ -145,8 +153,26 @@ class HostClient:
             wait_jitter=0.05,
         ):
             with attempt:
-                return await self._pool.exchange(message, timeout_s=timeout_s)
+                return await self._exchange(message, timeout_s)
         raise AssertionError("unreachable: the last attempt raises")
+
+    async def _exchange(self, message: bytes, timeout_s: float) -> bytes:
+        header = self._next_header()
+
+        def recognises(answer: bytes) -> bool:
+            return answer.startswith(header)
+
+        answer = await self._pool.exchange(
+            header + message, recognises=recognises, timeout_s=timeout_s
+        )
+        return answer[self._header_bytes :]
+
+    def _next_header(self) -> bytes:
+        """Return the next sequence number: all that tells which answer belongs to which request."""
+        # Hex digits are printable in every character set a host port may be configured for.
+        self._sequence += 1
+        size = self._header_bytes
+        return f"{self._sequence:0{size}X}"[-size:].encode("ascii") if size else b""
 
     # --- diagnostics ------------------------------------------------------------------------
 

@@ -7,9 +7,7 @@ that protects anything belongs in one.
 
 from __future__ import annotations
 
-import os
 import secrets
-import stat
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +18,7 @@ from keyferry.errors import ConfigurationError
 from keyferry.hsm.payshield.lmk import LMKScheme
 from keyferry.hsm.payshield.simulator.activities import DEFAULT, check_activity
 from keyferry.hsm.payshield.simulator.settings import Settings
+from keyferry.hsm.private_file import read_private_file, write_private_file
 
 STATE_VERSION: Final = 1
 _KEY_BYTES: Final = {Cipher.AES: 32, Cipher.TDES: 24}
@@ -92,18 +91,15 @@ def load_state(path: Path) -> State:
     Raises:
         ConfigurationError: the file is readable by others, not ours, or of a newer version.
     """
-    try:
-        status = path.stat()
-    except FileNotFoundError:
+    content = read_private_file(path)
+    if content is None:
         return fresh_state()
-    except OSError as error:
-        raise ConfigurationError(f"state file {path}: {error.strerror}") from error
-    if stat.S_IMODE(status.st_mode) & 0o077:
-        raise ConfigurationError(f"state file {path}: readable by others", hint=f"chmod 600 {path}")
     try:
-        state = msgspec.json.decode(path.read_bytes(), type=State)
-    except (OSError, msgspec.MsgspecError) as error:
+        state = msgspec.json.decode(content, type=State)
+    except msgspec.MsgspecError as error:
         raise ConfigurationError(f"state file {path}: {_without_values(error)}") from error
+    except ConfigurationError as error:
+        raise ConfigurationError(f"state file {path}: {error}", hint=error.hint) from error
     if state.version != STATE_VERSION:
         raise ConfigurationError(
             f"state file {path}: version {state.version}, expected {STATE_VERSION}"
@@ -122,27 +118,7 @@ def save_state(path: Path, state: State) -> None:
     Raises:
         ConfigurationError: the file cannot be written there.
     """
-    text = msgspec.json.format(msgspec.json.encode(state))
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-        # The rename itself must outlive a crash too.
-        directory = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
-    except OSError as error:
-        raise ConfigurationError(f"state file {path}: {error.strerror}") from error
+    write_private_file(path, msgspec.json.format(msgspec.json.encode(state)))
 
 
 def _without_values(error: Exception) -> str:
