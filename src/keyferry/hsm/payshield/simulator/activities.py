@@ -49,8 +49,6 @@ def is_restricted(activity: str, key: str) -> bool:
 
 def is_authorised(authorised: frozenset[str], refused: frozenset[str], name: str) -> bool:
     """Whether `name` is authorised: named or covered by `*`, and not taken away again."""
-    activity, _, rest = name.partition(".")
-    key, _, interface = rest.rpartition(".")
+    activity, interface = name.split(".")[0], name.rpartition(".")[2]
     every = f"{activity}.{EVERY_KEY}.{interface}"
-    del key
     return (name in authorised or every in authorised) and not (name in refused or every in refused)

@@ -61,6 +61,11 @@ class Call:
             raise CommandRefusedError(SCHEMES_DIFFER)
         return self.lmk
 
+    def require_variant(self) -> None:
+        """Refuse with A1 unless the LMK in force is a variant LMK."""
+        if not self.is_variant:
+            raise CommandRefusedError(SCHEMES_DIFFER)
+
     @property
     def key_block_lmk(self) -> KeyBlockDeviceLMK:
         """The LMK in force where only a key block LMK serves; else refused with A1."""

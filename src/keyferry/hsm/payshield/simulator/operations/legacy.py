@@ -77,7 +77,7 @@ def _size(call: Call, tag_name: str, default: int) -> int:
 @handles(*IMPORTS)
 def import_key_of_kind(call: Call) -> Result:
     """FA, BY, FC, FK, DW, AW: a key from under a ZMK."""
-    call.variant_lmk  # noqa: B018 - refuses other LMKs first
+    call.require_variant()
     code = _key_type(call, IMPORTS[call.command.code])
     if call.command.code in _ZMK_TRANSLATE and not call.settings.zmk_translate:
         raise CommandRefusedError("68")
@@ -93,7 +93,7 @@ def import_key_of_kind(call: Call) -> Result:
 @handles(*EXPORTS)
 def export_key_of_kind(call: Call) -> Result:
     """GC, FE, FM, DY, AU: a key to under a ZMK."""
-    call.variant_lmk  # noqa: B018 - refuses other LMKs first
+    call.require_variant()
     code = _key_type(call, EXPORTS[call.command.code])
     call.authorise("export", code.lower())
     zmk = call.open("zmk", "000")
@@ -107,7 +107,7 @@ def export_key_of_kind(call: Call) -> Result:
 @handles(*GENERATES)
 def generate_under_zmk(call: Call) -> Result:
     """IA, FI: a new key under a ZMK and under the LMK; single length unless a scheme says more."""
-    call.variant_lmk  # noqa: B018 - refuses other LMKs first
+    call.require_variant()
     code = _key_type(call, GENERATES[call.command.code])
     call.authorise("generate", code.lower())
     zmk = call.open("zmk", "000")
@@ -122,7 +122,7 @@ def generate_under_zmk(call: Call) -> Result:
 @handles("HC")
 def generate_terminal_key(call: Call) -> Result:
     """A new TMK, TPK or PVK under the terminal's current TMK and under the LMK."""
-    call.variant_lmk  # noqa: B018 - refuses other LMKs first
+    call.require_variant()
     code = "80D" if call.settings.separate_type_002 else "002"
     call.authorise("generate", code.lower())
     current = call.open("current_key", code, parity_code=FIRST_KEY)
@@ -133,7 +133,7 @@ def generate_terminal_key(call: Call) -> Result:
 @handles(*GENERATES_ALONE)
 def generate_for_lmk(call: Call) -> Result:
     """AS, BI: a new double-length key under the LMK only."""
-    call.variant_lmk  # noqa: B018 - refuses other LMKs first
+    call.require_variant()
     code = _key_type(call, GENERATES_ALONE[call.command.code])
     call.authorise("generate", code.lower())
     key = _random_key(code, _size(call, "lmk_tag", 16))
