@@ -72,6 +72,16 @@ def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     _stop(process)
 
 
+@pytest.fixture(scope="session")
+def futurex_simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """The port of a Futurex simulator."""
+    process, ready = _start(
+        tmp_path_factory.mktemp("futurex"), *("simulate", "futurex", "--port", "0")
+    )
+    yield ready["port"]
+    _stop(process)
+
+
 @pytest.fixture
 def aws(service: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
     """Point the AWS conventions of this process at the service; return its URL."""

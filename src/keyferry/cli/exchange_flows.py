@@ -11,7 +11,7 @@ import click
 
 from keyferry.cli.options import OutputOptions, output_options
 
-SENDERS = ("payshield", "apc", "local")
+SENDERS = ("payshield", "futurex", "apc", "local")
 RECEIVERS = ("apc",)
 
 

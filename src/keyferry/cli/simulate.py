@@ -110,3 +110,78 @@ def payshield(
             old_lmks=old_lmks,
         )
     )
+
+
+@simulate.command("futurex")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--port",
+    default=9000,
+    show_default=True,
+    type=click.IntRange(0, 65535),
+    help="Host port; 0 takes a free one.",
+)
+@click.option(
+    "--state",
+    type=_FILE,
+    help="File that keeps major keys, settings and the key table over restarts, mode 0600."
+    "  [default: none, a fresh device each time]",
+)
+@click.option(
+    "--ready-file",
+    type=_FILE,
+    help="Written once the simulator is ready: host, port, pid as JSON.  [default: none]",
+)
+@click.option("--tls-cert", type=_FILE, help="Certificate chain in PEM.  [default: no TLS]")
+@click.option("--tls-key", type=_FILE, help="Private key of --tls-cert in PEM.  [default: none]")
+@click.option(
+    "--tls-client-ca",
+    type=_FILE,
+    help="CA certificates that clients must show one of.  [default: clients need none]",
+)
+@click.option(
+    "--mfk",
+    is_flag=True,
+    help="Load a random TDES MFK too, for the commands of older hosts.  [default: PMK only]",
+)
+@click.option(
+    "--setting",
+    "settings",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Change a setting for this run, e.g. check_digits=4; may be repeated."
+    "  [default: as published, or as in --state]",
+)
+@output_options
+def futurex(
+    options: OutputOptions,  # noqa: ARG001 (a simulator has no result to show)
+    host: str,
+    port: int,
+    state: Path | None,
+    ready_file: Path | None,
+    tls_cert: Path | None,
+    tls_key: Path | None,
+    tls_client_ca: Path | None,
+    mfk: bool,
+    settings: tuple[str, ...],
+) -> int:
+    """
+    Run a simulator of a Futurex payment HSM (Excrypt host protocol).
+
+    The PMK is an AES-256 key, random for each state file. SIGTERM ends the simulator.
+    """
+    from keyferry.hsm.futurex.simulator.running import SimulatorOptions, run_simulator
+
+    return run_simulator(
+        SimulatorOptions(
+            host=host,
+            port=port,
+            state=state,
+            ready_file=ready_file,
+            tls_cert=tls_cert,
+            tls_key=tls_key,
+            tls_client_ca=tls_client_ca,
+            mfk=mfk,
+            settings=settings,
+        )
+    )

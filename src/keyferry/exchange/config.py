@@ -102,7 +102,7 @@ class PayShield(_Party, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 class Futurex(_Party, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A Futurex HSM. Read so that one file can describe every party."""
+    """A Futurex HSM with keys under its PMK; with "local" it is its own certificate authority."""
 
     host: str = "127.0.0.1"
     port: Port = 9000

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from keyferry.errors import ConfigurationError, KeyAttributesError, KeyStrengthError
-from keyferry.exchange.config import FlowConfig, Local, PartyConfig, PayShield
+from keyferry.exchange.config import FlowConfig, Futurex, Local, PartyConfig, PayShield
 from keyferry.exchange.modes import modes_for
+from keyferry.exchange.parties import futurex_keys
 from keyferry.exchange.parties.interface import KeyRequest, Method
 from keyferry.exchange.parties.payshield_keys import describe_existing, possible_algorithms
 from keyferry.hsm.payshield.key_types import key_type_for
@@ -66,6 +67,20 @@ def key_request(sender: PartyConfig, method: Method, place: str) -> KeyRequest:
             algorithm = KeyAlgorithm.TDES_2KEY
     if algorithm is not None:
         _check_key(usage, algorithm, place)
+    possible: tuple[KeyAlgorithm, ...] = ()
+    if isinstance(sender, Futurex):
+        if algorithm is not None and algorithm.is_hmac:
+            raise ConfigurationError(
+                f"{place}.key_algorithm: no public host command of a Futurex makes HMAC keys"
+            )
+        if flow.transport_key:
+            usage, possible = futurex_keys.describe_existing(
+                flow.transport_key,
+                usage=flow.key_usage,
+                algorithm=algorithm,
+                place=f"{place}.transport_key",
+            )
+            algorithm = possible[0] if len(possible) == 1 else None
     if isinstance(sender, PayShield):
         if flow.transport_key:
             usage, algorithm = describe_existing(
@@ -76,6 +91,7 @@ def key_request(sender: PartyConfig, method: Method, place: str) -> KeyRequest:
                 default_usage=_DEFAULT_USAGE[method],
                 place=f"{place}.transport_key",
             )
+            possible = possible_algorithms(flow.transport_key)
         _check_payshield_key(sender, usage, algorithm, place)
     return KeyRequest(
         usage=usage,
@@ -83,6 +99,7 @@ def key_request(sender: PartyConfig, method: Method, place: str) -> KeyRequest:
         transport_key=flow.transport_key,
         expected_check_value=flow.transport_key_kcv.upper(),
         usage_stated=flow.key_usage is not None,
+        possible=possible,
     )
 
 
@@ -158,8 +175,4 @@ def check_strong_enough(
 
 def candidates_of(key: KeyRequest) -> tuple[KeyAlgorithm, ...]:
     """The algorithms the key may have; none if only its party can tell."""
-    if key.algorithm is not None:
-        return (key.algorithm,)
-    if key.transport_key.startswith(("arn:", "alias/")):
-        return ()
-    return possible_algorithms(key.transport_key)
+    return (key.algorithm,) if key.algorithm is not None else key.possible

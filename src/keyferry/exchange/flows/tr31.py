@@ -36,12 +36,17 @@ async def run_tr31(
     steps.detail(f"{krd_kek.algorithm} with check value {krd_kek.check_value}")
     steps.begin(kdh.label, "look up the shared KEK")
     kdh_kek = await kdh.kek(plan.kdh_kek, peer=krd_kek)
-    steps.detail(f"check value {kdh_kek.check_value}")
-    if kdh_kek.aes is not krd_kek.aes or not same_check_value(
-        kdh_kek.check_value, krd_kek.check_value
+    steps.detail(
+        f"check value {kdh_kek.check_value}"
+        if kdh_kek.check_value
+        else "it shows no check value; the MAC of the key block will tell if it is another key"
+    )
+    known = bool(kdh_kek.check_value)
+    if kdh_kek.aes is not krd_kek.aes or (
+        known and not same_check_value(kdh_kek.check_value, krd_kek.check_value)
     ):
         raise CheckValueMismatchError(
-            f"the KEKs differ: {kdh.label} shows check value {kdh_kek.check_value},"
+            f"the KEKs differ: {kdh.label} shows check value {kdh_kek.check_value or 'none'},"
             f" {krd.label} {krd_kek.check_value}",
             hint="tr31.kek must name the same key on both sides",
         )

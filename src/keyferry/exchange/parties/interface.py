@@ -39,6 +39,8 @@ class KeyRequest:
     expected_check_value: str = ""
     # Whether the configuration states the usage; otherwise an existing key's own counts.
     usage_stated: bool = False
+    # What an existing key of unstated algorithm can be; empty: only its party can tell.
+    possible: tuple[KeyAlgorithm, ...] = ()
 
     @property
     def generate(self) -> bool:
@@ -62,7 +64,7 @@ class KEK:
 
     handle: str
     algorithm: KeyAlgorithm | None  # None: the party can only tell the family
-    check_value: str
+    check_value: str  # empty: the party cannot tell
     aes: bool  # decides the key block version: D under AES, B under TDES
 
 

@@ -15,7 +15,7 @@ from keyferry.exchange.authority import (
 )
 from keyferry.exchange.aws import AWSClient, Endpoint
 from keyferry.exchange.clear_key import Ask, ask_for_key, combine_keys, read_key_file
-from keyferry.exchange.config import APC, AuthorityFiles, Local, PartyConfig, PayShield
+from keyferry.exchange.config import APC, AuthorityFiles, Futurex, Local, PartyConfig, PayShield
 from keyferry.exchange.parties.apc import APCParty
 from keyferry.exchange.parties.interface import KeyDistributionHost, KeyReceivingDevice
 from keyferry.exchange.parties.local import LocalParty
@@ -48,6 +48,12 @@ def open_parties(
         from keyferry.exchange.parties.payshield import PayShieldParty
 
         return PayShieldParty(plan.kdh, open_authority(plan.kdh, f"{file}: kdh.payshield")), krd
+    if isinstance(plan.kdh, Futurex):
+        from keyferry.exchange.parties.futurex import FuturexParty
+
+        inside = plan.kdh.certificate_authority in ("", "local")
+        authority = None if inside else open_authority(plan.kdh, f"{file}: kdh.futurex")
+        return FuturexParty(plan.kdh, authority), krd
     if isinstance(plan.kdh, Local):
         place = f"{file}: kdh.local"
         return (
