@@ -270,3 +270,17 @@ def test_a_token_for_another_nonce_is_refused(cli, write, token_files: Path) -> 
     )
     assert opened.code == 1
     assert "nonce" in opened.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--output", "json", "key", "kcv"),
+        ("key", "kcv", "--output", "json"),
+        ("--output", "table", "key", "kcv", "--output", "json"),
+    ],
+)
+def test_global_options_before_the_command(cli, arguments: tuple[str, ...]) -> None:
+    """They count before and behind the command; behind it they win."""
+    done = cli(*arguments, "--algorithm", "TDES", "--key", "-", stdin=KEY_TDES.encode())
+    assert json.loads(done.out)["check_value"] == "CB9DEA"

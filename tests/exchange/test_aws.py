@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import moto
 import pytest
 
 from keyferry.errors import ConfigurationError, ExchangeError, RemoteRefusedError
@@ -26,6 +27,8 @@ class Fake:
     def __init__(self) -> None:
         self.answers: list[tuple[int, dict[str, Any]]] = [(200, KEY)]
         self.calls: list[str] = []
+        self.tokens: list[str] = []
+        self.raw = b""
         self.release = threading.Event()
         self.arrived = threading.Event()
         self.release.set()
@@ -34,11 +37,12 @@ class Fake:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 self.rfile.read(int(self.headers["Content-Length"]))
-                fake.calls.append(self.headers["X-Amz-Target"].rsplit(".", 1)[-1])
+                fake.calls.append(self.headers.get("X-Amz-Target", "").rsplit(".", 1)[-1])
+                fake.tokens.append(self.headers.get("X-Amz-Security-Token", ""))
                 fake.arrived.set()
                 fake.release.wait(20)
                 status, body = fake.answers.pop(0) if len(fake.answers) > 1 else fake.answers[0]
-                data = json.dumps(body).encode()
+                data = fake.raw or json.dumps(body).encode()
                 self.send_response(status)
                 self.send_header("Content-Type", "application/x-amz-json-1.0")
                 self.send_header("Content-Length", str(len(data)))
@@ -210,3 +214,28 @@ async def test_missing_credentials(fake: Fake, client, monkeypatch: pytest.Monke
         await client().read("get_key", KeyIdentifier="alias/x")
     assert "AWS_ACCESS_KEY_ID" in (caught.value.hint or "")
     assert fake.calls == []
+
+
+async def test_a_role_is_assumed_first(fake: Fake, client) -> None:
+    """With assume_role the calls are signed with the role's temporary credentials."""
+    with moto.mock_aws():
+        assumed = client(assume_role="arn:aws:iam::111122223333:role/Exchange")
+    await assumed.read("get_key", KeyIdentifier="alias/x")
+    assert fake.calls == ["GetKey"]
+    assert fake.tokens[0]
+
+
+async def test_a_role_that_cannot_be_assumed(fake: Fake, client, monkeypatch) -> None:
+    """An STS that answers nonsense is told by the operation."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL_STS", fake.url)
+    fake.answers = [refusal("AccessDenied", 403)]
+    with pytest.raises(ExchangeError, match="AssumeRole: the answer is not one of the service"):
+        client(assume_role="arn:aws:iam::111122223333:role/Exchange")
+
+
+async def test_an_answer_of_something_else(fake: Fake, client) -> None:
+    """A page instead of JSON: its text is not repeated, its outcome unknown."""
+    fake.raw = b"<html>login</html>"
+    with pytest.raises(ExchangeError, match="ImportKey: the answer is not one") as caught:
+        await client().write("import_key", KeyMaterial=MATERIAL)
+    assert "login" not in str(caught.value)

@@ -30,6 +30,7 @@ from botocore.exceptions import (
     ReadTimeoutError,
     SSLError,
 )
+from botocore.parsers import ResponseParserError
 
 from keyferry.errors import ConfigurationError, ExchangeError, RemoteRefusedError
 
@@ -41,6 +42,28 @@ THROTTLE_ATTEMPTS = 6
 _THROTTLED = frozenset(
     {"ThrottlingException", "Throttling", "TooManyRequestsException", "RequestLimitExceeded"}
 )
+# What an answer holds if it is one.
+_ANSWERS: Mapping[str, tuple[str, ...]] = {
+    "list_keys": ("Keys",),
+    "get_key": ("Key",),
+    "create_key": ("Key",),
+    "import_key": ("Key",),
+    "export_key": ("WrappedKey",),
+    "get_public_key_certificate": ("KeyCertificate", "KeyCertificateChain"),
+    "get_parameters_for_import": (
+        "ImportToken",
+        "WrappingKeyCertificate",
+        "WrappingKeyCertificateChain",
+    ),
+    "get_parameters_for_export": (
+        "ExportToken",
+        "SigningKeyCertificate",
+        "SigningKeyCertificateChain",
+    ),
+    "issue_certificate": ("CertificateArn",),
+    "get_certificate": ("Certificate",),
+    "get_certificate_authority_certificate": ("Certificate",),
+}
 _HINTS: Mapping[str, str] = {
     "AccessDeniedException": "the credentials need permission for this operation on this key",
     "UnrecognizedClientException": "check the access key, and that the endpoint serves the Region",
@@ -92,6 +115,8 @@ class AWSClient:
             self._writer = self._client(session, service, endpoint, 1)
         except ClientError as error:
             raise _refused("AssumeRole", error) from None
+        except ResponseParserError:
+            raise _unreadable("AssumeRole", place) from None
         except (BotoCoreError, ValueError) as error:
             raise _unusable(error, place) from None
 
@@ -170,7 +195,7 @@ class AWSClient:
         name = "".join(part.capitalize() for part in operation.split("_"))
         method: Callable[..., dict[str, Any]] = getattr(client, operation)
         try:
-            return method(**parameters)
+            answer = method(**parameters)
         except ClientError as error:
             raise _refused(name, error) from None
         except (EndpointConnectionError, ConnectTimeoutError) as error:
@@ -191,8 +216,14 @@ class AWSClient:
             ) from None
         except HTTPClientError as error:
             raise ExchangeError(f"{name}: {type(error).__name__} on the way") from None
+        except ResponseParserError:
+            raise _unreadable(name, self._place) from None
         except (BotoCoreError, ValueError) as error:
             raise _unusable(error, self._place) from None
+        # botocore reads any JSON, even a web page, as an answer without members.
+        if any(member not in answer for member in _ANSWERS.get(operation, ())):
+            raise _unreadable(name, self._place)
+        return answer
 
     def close(self) -> None:
         """Close the connections."""
@@ -219,6 +250,14 @@ def _refused(operation: str, error: ClientError) -> RemoteRefusedError:
     code = str(body.get("Code") or "Unknown")
     text = str(body.get("Message") or error.response.get("ResourceId") or "no reason given")
     return RemoteRefusedError(operation, code, text, hint=_HINTS.get(code))
+
+
+def _unreadable(operation: str, place: str) -> ExchangeError:
+    """An answer that is not of the service: a proxy's page, another server on the port."""
+    return ExchangeError(
+        f"{operation}: the answer is not one of the service, so whether it acted is unknown",
+        hint=f"check {place}.endpoint_url, and proxies on the way",
+    )
 
 
 def _unusable(error: Exception, place: str) -> ConfigurationError:
