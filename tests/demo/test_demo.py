@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from keyferry.demo.exchanges import Exchange, Line
+from keyferry.demo.interruption import Interruption
 
 
 @contextmanager
@@ -97,3 +98,22 @@ def test_what_counts_as_proven(result: dict[str, object] | None, proven: bool) -
         name="x", method="tr34", kdh="apc", source="a", target="b", configure=lambda _: {}
     )
     assert Line(exchange=exchange, result=result).proven is proven
+
+
+def test_an_interruption_is_held_back() -> None:
+    """Within `hold` a signal waits for the end of the block; outside it counts at once."""
+    interruption = Interruption()
+    reached = []
+
+    def held() -> None:
+        with interruption.hold():
+            interruption._handle(signal.SIGINT, None)
+            reached.append(True)
+
+    with pytest.raises(KeyboardInterrupt):
+        held()
+    assert reached
+    with interruption.hold():
+        """Nothing is pending any more."""
+    with pytest.raises(KeyboardInterrupt):
+        interruption._handle(signal.SIGINT, None)

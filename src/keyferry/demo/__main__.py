@@ -6,7 +6,6 @@ Exit code 0 only if every key is proven on both sides.
 
 from __future__ import annotations
 
-import signal
 import sys
 import tempfile
 import time
@@ -14,18 +13,20 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from keyferry.demo.exchanges import FAR, NEAR, Line, Results, planned, run_exchange
+from keyferry.demo.interruption import Interruption
 from keyferry.demo.processes import DemoError, Processes
 
 
 def main() -> int:
     """Run the demonstration and return its exit code."""
     # A terminated demonstration must stop its processes too, so it ends as if interrupted.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    interruption = Interruption()
+    interruption.install()
     started = time.monotonic()
     try:
         with (
             tempfile.TemporaryDirectory(prefix="keyferry-demo-") as folder,
-            Processes(Path(folder)) as processes,
+            Processes(Path(folder), interruption) as processes,
         ):
             lines = _exchange_all(processes)
     except DemoError as error:

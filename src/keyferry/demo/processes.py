@@ -12,6 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from keyferry.demo.interruption import Interruption
+
 READY_WITHIN_S = 30.0
 STOP_WITHIN_S = 15.0
 COMMAND_WITHIN_S = 60.0
@@ -28,8 +30,14 @@ class DemoError(Exception):
 class Processes:
     """Long-running `keyferry` processes and short commands, in one folder of their own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, interruption: Interruption | None = None) -> None:
+        """
+        Args:
+            folder: holds logs, ready files and configurations.
+            interruption: held back while a process is born or all are stopped.
+        """
         self._folder = folder
+        self._interruption = interruption or Interruption()
         self._running: list[subprocess.Popen[bytes]] = []
         self.environment: dict[str, str] = {
             name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)
@@ -61,7 +69,7 @@ class Processes:
             DemoError: it ended, or was not ready in time; with the end of its log.
         """
         ready, log = self._folder / f"{name}.json", self._folder / f"{name}.log"
-        with log.open("wb") as output:
+        with log.open("wb") as output, self._interruption.hold():
             process = subprocess.Popen(  # noqa: S603 (our own program, no shell)
                 [sys.executable, "-m", "keyferry", *arguments, "--ready-file", str(ready)],
                 stdin=subprocess.DEVNULL,
@@ -69,7 +77,7 @@ class Processes:
                 stderr=output,
                 env=self.environment,
             )
-        self._running.append(process)
+            self._running.append(process)
         limit = time.monotonic() + READY_WITHIN_S
         while not ready.exists():
             if process.poll() is not None or time.monotonic() > limit:
@@ -80,15 +88,29 @@ class Processes:
         return document
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run `keyferry ARGUMENTS` to its end."""
-        return subprocess.run(  # noqa: S603 (our own program, no shell)
-            [sys.executable, "-m", "keyferry", *arguments],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=COMMAND_WITHIN_S,
-            env=self.environment,
-            check=False,
+        """
+        Run `keyferry ARGUMENTS` to its end.
+
+        Raises:
+            DemoError: it does not end in time.
+        """
+        command = [sys.executable, "-m", "keyferry", *arguments]
+        with self._interruption.hold():
+            process = subprocess.Popen(  # noqa: S603 (our own program, no shell)
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=self.environment,
+            )
+            self._running.append(process)
+        try:
+            out, err = process.communicate(timeout=COMMAND_WITHIN_S)
+        except subprocess.TimeoutExpired:
+            raise DemoError(f"keyferry {' '.join(arguments[:2])} does not end") from None
+        self._running.remove(process)
+        return subprocess.CompletedProcess(
+            command, process.returncode, out.decode(), err.decode(errors="replace")
         )
 
     def write_config(self, name: str, document: Mapping[str, Any]) -> str:
@@ -99,13 +121,14 @@ class Processes:
 
     def stop(self) -> None:
         """Stop what still runs, gently first."""
-        for process in self._running:
-            if process.poll() is None:
-                process.terminate()
-        for process in self._running:
-            try:
-                process.wait(STOP_WITHIN_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-        self._running.clear()
+        with self._interruption.hold():
+            for process in self._running:
+                if process.poll() is None:
+                    process.terminate()
+            for process in self._running:
+                try:
+                    process.communicate(timeout=STOP_WITHIN_S)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.communicate()
+            self._running.clear()
