@@ -11,7 +11,7 @@ import click
 
 from keyferry.cli.options import OutputOptions, output_options
 
-SENDERS = ("payshield", "futurex", "apc", "local")
+SENDERS = ("payshield", "futurex", "atalla", "apc", "local")
 RECEIVERS = ("apc",)
 
 
@@ -96,6 +96,7 @@ def _run(
     keep_trust: bool,
 ) -> None:
     import asyncio
+    import sys
 
     from keyferry.cli.exchange_output import print_result
     from keyferry.cli.prompts import ask_hidden
@@ -114,10 +115,15 @@ def _run(
         file=str(config_file),
         test_key=test_key,
     )
-    sender, receiver = open_parties(
-        plan, file=str(config_file), ask=ask_hidden, keep_trust=keep_trust
-    )
     steps = Steps(functools.partial(click.echo, err=True))
+    sender, receiver = open_parties(
+        plan,
+        file=str(config_file),
+        ask=ask_hidden,
+        keep_trust=keep_trust,
+        tell=steps.detail,
+        terminal=sys.stdin.isatty(),
+    )
 
     async def run() -> None:
         try:

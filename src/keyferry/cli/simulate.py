@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from keyferry.cli.options import OutputOptions, group_options, output_options
+from keyferry.cli.simulate_atalla import atalla
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -185,3 +186,6 @@ def futurex(
             settings=settings,
         )
     )
+
+
+simulate.add_command(atalla)

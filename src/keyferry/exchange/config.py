@@ -110,11 +110,13 @@ class Futurex(_Party, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 class Atalla(_Party, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """An Atalla HSM. Read so that one file can describe every party."""
+    """An Atalla HSM with a TDES master file key."""
 
     host: str = "127.0.0.1"
     port: Port = 7000
     debug: bool = False
+    # How long the approval of the receiver's key may take two administrators.
+    dual_control_timeout_seconds: Seconds = 600.0
 
 
 class APC(_Party, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from keyferry.errors import ConfigurationError, KeyAttributesError, KeyStrengthError
-from keyferry.exchange.config import FlowConfig, Futurex, Local, PartyConfig, PayShield
+from keyferry.exchange.config import Atalla, FlowConfig, Futurex, Local, PartyConfig, PayShield
 from keyferry.exchange.modes import modes_for
-from keyferry.exchange.parties import futurex_keys
+from keyferry.exchange.parties import atalla_keys, futurex_keys
 from keyferry.exchange.parties.interface import KeyRequest, Method
 from keyferry.exchange.parties.payshield_keys import describe_existing, possible_algorithms
 from keyferry.hsm.payshield.key_types import key_type_for
@@ -75,6 +75,16 @@ def key_request(sender: PartyConfig, method: Method, place: str) -> KeyRequest:
             )
         if flow.transport_key:
             usage, possible = futurex_keys.describe_existing(
+                flow.transport_key,
+                usage=flow.key_usage,
+                algorithm=algorithm,
+                place=f"{place}.transport_key",
+            )
+            algorithm = possible[0] if len(possible) == 1 else None
+    if isinstance(sender, Atalla):
+        atalla_keys.check_new(usage, algorithm, place=place)
+        if flow.transport_key:
+            usage, possible = atalla_keys.describe_existing(
                 flow.transport_key,
                 usage=flow.key_usage,
                 algorithm=algorithm,

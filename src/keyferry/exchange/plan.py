@@ -29,7 +29,7 @@ from keyferry.exchange.key_request import (
     flow_of,
     key_request,
 )
-from keyferry.exchange.parties import futurex_keys
+from keyferry.exchange.parties import atalla_keys, futurex_keys
 from keyferry.exchange.parties.interface import Derivation, KeyRequest, Method
 from keyferry.exchange.parties.payshield_keys import (
     check_kek,
@@ -117,8 +117,10 @@ def _check_sender(sender: PartyConfig, method: Method, place: str, test_key: boo
             f"{place}.variant_lmk: a payShield does ECDH with a key block LMK only",
             hint="set variant_lmk to false, or use tr34 or tr31",
         )
-    if isinstance(sender, Atalla):
-        raise ConfigurationError(f"{place}: this build cannot exchange keys with it yet")
+    if isinstance(sender, Atalla) and method is Method.ECDH:
+        raise ConfigurationError(
+            f"{place}: no public host command of an Atalla does ECDH", hint="use tr34 or tr31"
+        )
     if isinstance(sender, Local):
         if not test_key:
             raise ConfigurationError(
@@ -199,6 +201,8 @@ def _plan_tr31(
         check_kek(sender.tr31.kek, variant_lmk=sender.variant_lmk, place=f"{place}.tr31.kek")
     if isinstance(sender, Futurex):
         futurex_keys.check_kek(sender.tr31.kek, place=f"{place}.tr31.kek")
+    if isinstance(sender, Atalla):
+        atalla_keys.check_kek(sender.tr31.kek, place=f"{place}.tr31.kek")
     return Plan(
         method=Method.TR31,
         kdh=sender,

@@ -19,5 +19,7 @@ async def find_sender_key(plan: Plan, kdh: KeyDistributionHost, steps: Steps) ->
     else:
         steps.begin(kdh.label, "find the key to send and its check value")
     key = await kdh.transport_key(plan.key)
-    steps.detail(f"check value {key.check_value}")
+    steps.detail(
+        f"check value {key.check_value}" if key.check_value else "it is made when it is exported"
+    )
     return key

@@ -6,7 +6,11 @@ from keyferry.crypto.tr34 import parse_header, parse_token
 from keyferry.errors import ConfigurationError
 from keyferry.exchange.flows.sender_key import find_sender_key
 from keyferry.exchange.flows.travelled import Travelled
-from keyferry.exchange.parties.interface import KeyDistributionHost, KeyReceivingDevice
+from keyferry.exchange.parties.interface import (
+    KeyDistributionHost,
+    KeyReceivingDevice,
+    MakesKeyOnExport,
+)
 from keyferry.exchange.plan import Plan
 from keyferry.exchange.steps import Steps
 from keyferry.keys import WrappingMethod, check_strength
@@ -42,6 +46,9 @@ async def run_tr34(
 
     steps.begin(kdh.label, "export the key as a TR-34 token (two-pass)")
     token = await kdh.export_tr34(key, own=own, peer=receiver, trust=kdh_trust, nonce=plan.nonce)
+    if isinstance(kdh, MakesKeyOnExport):
+        key = kdh.exported_key(key)
+        steps.detail(f"check value {key.check_value}")
     header = parse_header(parse_token(token).header)
     steps.begin(krd.label, "import the key from the token")
     received = await krd.import_tr34(

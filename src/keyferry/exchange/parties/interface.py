@@ -188,6 +188,15 @@ class KeyDistributionHost(Party, Protocol):
         ...
 
 
+@runtime_checkable
+class MakesKeyOnExport(Protocol):
+    """A sender whose HSM generates the key in the very command that exports it."""
+
+    def exported_key(self, key: TransportKey) -> TransportKey:
+        """Return a key as it is known after its export: with its name and its check value."""
+        ...
+
+
 class KeyReceivingDevice(Party, Protocol):
     """The side a key arrives at."""
 

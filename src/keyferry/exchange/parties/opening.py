@@ -15,7 +15,15 @@ from keyferry.exchange.authority import (
 )
 from keyferry.exchange.aws import AWSClient, Endpoint
 from keyferry.exchange.clear_key import Ask, ask_for_key, combine_keys, read_key_file
-from keyferry.exchange.config import APC, AuthorityFiles, Futurex, Local, PartyConfig, PayShield
+from keyferry.exchange.config import (
+    APC,
+    Atalla,
+    AuthorityFiles,
+    Futurex,
+    Local,
+    PartyConfig,
+    PayShield,
+)
 from keyferry.exchange.parties.apc import APCParty
 from keyferry.exchange.parties.interface import KeyDistributionHost, KeyReceivingDevice
 from keyferry.exchange.parties.local import LocalParty
@@ -25,7 +33,13 @@ _PRIVATE_CA_PREFIX = "arn:aws:acm-pca:"
 
 
 def open_parties(
-    plan: Plan, *, file: str, ask: Ask, keep_trust: bool = False
+    plan: Plan,
+    *,
+    file: str,
+    ask: Ask,
+    keep_trust: bool = False,
+    tell: Callable[[str], None] = lambda _: None,
+    terminal: bool = False,
 ) -> tuple[KeyDistributionHost, KeyReceivingDevice]:
     """
     Make the two parties of a plan. Nothing is called yet.
@@ -35,6 +49,8 @@ def open_parties(
         file: where the configuration comes from, for messages.
         ask: asks a person for a key.
         keep_trust: leave the CA public keys of the run where they were imported.
+        tell: tells a person what to do, and what is waited for.
+        terminal: whether `ask` has somebody to ask.
 
     Raises:
         ConfigurationError: a file, a profile or a credential is missing.
@@ -54,6 +70,19 @@ def open_parties(
         inside = plan.kdh.certificate_authority in ("", "local")
         authority = None if inside else open_authority(plan.kdh, f"{file}: kdh.futurex")
         return FuturexParty(plan.kdh, authority), krd
+    if isinstance(plan.kdh, Atalla):
+        from keyferry.exchange.parties.atalla import AtallaParty
+        from keyferry.hsm.atalla import Operator
+
+        return (
+            AtallaParty(
+                plan.kdh,
+                open_authority(plan.kdh, f"{file}: kdh.atalla"),
+                method=plan.method,
+                operator=Operator(tell=tell, ask=ask if terminal else None),
+            ),
+            krd,
+        )
     if isinstance(plan.kdh, Local):
         place = f"{file}: kdh.local"
         return (
