@@ -23,7 +23,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from benchmarks.interleaved import measure
-from benchmarks.signed_load import ACCOUNT, REGION, call, running_service, send, signed
+from benchmarks.load.replay import Server, prepared, replay
+from benchmarks.load.signed import ACCOUNT, REGION, call, running_service, signed
 from keyferry.crypto.ciphers import Cipher
 from keyferry.crypto.keyblock import (
     KBPK,
@@ -43,6 +44,7 @@ from keyferry.service.vault.master_key import LocalMasterKey
 
 CLIENTS = 64
 ROUNDS = 5
+TURNS = 4
 LISTED_KEYS = 100_000
 AUDIT_BYTES = 1200  # of a CreateKey record
 
@@ -205,23 +207,22 @@ def _insert(records: list[KeyRecord], transaction: Transaction) -> None:
 
 def _over_http() -> str:
     """Signed calls of a service process, by a client process of its own core."""
-    alone: dict[str, list[float]] = {"bare": [], "call": []}
+    alone: dict[str, list[float]] = {"bare": [], "call": [], "cpu": []}
     rates: dict[int, list[float]] = {256: [], 1: []}
     with tempfile.TemporaryDirectory() as made:
         bare = _bare_commit(Path(made))
         for _ in range(ROUNDS):
             for max_batch, measured in rates.items():
-                with running_service(max_batch=max_batch, folder=Path(made)) as url:
-                    measured.append(_import_rate(url))
+                with running_service(max_batch=max_batch) as server:
+                    measured.append(_import_rate(server))
                     if max_batch > 1:
-                        alone["bare"].append(_seconds(bare))
-                        alone["call"].append(_create_seconds(url))
-    create, commit = (statistics.median(alone[name]) for name in ("call", "bare"))
-    create_ratio = _ratio(alone["call"], alone["bare"])
+                        _one_by_one(server, bare, alone)
+    create, cpu, commit = (statistics.median(alone[name]) for name in ("call", "cpu", "bare"))
     grouped, single = (statistics.median(rates[size]) for size in (256, 1))
     return (
         "A signed CreateKey over HTTP on SQLite, by one client, against one bare SQLite commit:"
-        f" {create * 1e6:.0f} µs against {commit * 1e6:.0f} µs, {create_ratio:.2f} ×.\n\n"
+        f" {create:.0f} µs against {commit:.0f} µs, {_ratio(alone['call'], alone['bare']):.2f} ×;"
+        f" {cpu:.0f} µs of it are CPU time of the service.\n\n"
         f"{CLIENTS} concurrent clients of ImportKey (TR-31 version D) over HTTP:"
         f" {grouped:,.0f} keys/s with group commit, {single:,.0f} with one transaction each,"
         f" {_ratio(rates[256], rates[1]):.2f} ×."
@@ -233,22 +234,26 @@ def _ratio(ours: list[float], theirs: list[float]) -> float:
     return statistics.median(one / other for one, other in zip(ours, theirs, strict=True))
 
 
-def _seconds(function: Callable[[], None], calls: int = 300) -> float:
-    start = time.perf_counter()
-    for _ in range(calls):
-        function()
-    return (time.perf_counter() - start) / calls
-
-
-def _create_seconds(url: str, calls: int = 300) -> float:
+def _one_by_one(
+    server: Server, bare: Callable[[], None], times_us: dict[str, list[float]], calls: int = 200
+) -> None:
+    """Time CreateKey and bare commits in turns, each alone."""
     parameters = {"KeyAttributes": _API_ATTRIBUTES, "Exportable": True}
-    requests = [signed(url, "CreateKey", parameters) for _ in range(calls)]
-    return send(url, requests, connections=1) / calls
+    with prepared([signed(server.url, "CreateKey", parameters) for _ in range(calls)]) as requests:
+        replay(server, requests, count=calls, connections=1)
+        for _ in range(TURNS):
+            start = time.perf_counter()
+            for _ in range(calls):
+                bare()
+            times_us["bare"].append((time.perf_counter() - start) / calls * 1e6)
+            created = replay(server, requests, count=calls, connections=1)
+            times_us["call"].append(created.seconds / calls * 1e6)
+            times_us["cpu"].append(created.cpu_us)
 
 
-def _import_rate(url: str, count: int = 3000) -> float:
+def _import_rate(server: Server, count: int = 3000) -> float:
     """Keys a second that so many clients import under one KBPK."""
-    kbpk, arn = _import_kbpk(url)
+    kbpk, arn = _import_kbpk(server.url)
     header = KeyBlockHeader(
         version=BlockVersion.D,
         usage="P0",
@@ -258,7 +263,7 @@ def _import_rate(url: str, count: int = 3000) -> float:
     )
     requests = [
         signed(
-            url,
+            server.url,
             "ImportKey",
             {
                 "KeyMaterial": {
@@ -271,8 +276,9 @@ def _import_rate(url: str, count: int = 3000) -> float:
         )
         for _ in range(count)
     ]
-    send(url, requests[: count // 5], connections=CLIENTS)
-    return (count - count // 5) / send(url, requests[count // 5 :], connections=CLIENTS)
+    with prepared(requests) as file:
+        replay(server, file, count=count // 5, connections=CLIENTS)
+        return replay(server, file, count=count, connections=CLIENTS).rate
 
 
 def _import_kbpk(url: str) -> tuple[KBPK, str]:

@@ -1,0 +1,1 @@
+"""Load on a running service, by a program in C: what the client costs must not be measured."""
