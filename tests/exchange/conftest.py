@@ -82,6 +82,33 @@ def futurex_simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]
     _stop(process)
 
 
+@pytest.fixture(scope="session")
+def atalla_simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """The port of an Atalla simulator with the public test MFK, whose challenges need nobody."""
+    folder = tmp_path_factory.mktemp("atalla")
+    control = ("--control", str(folder / "control"))
+    process, ready = _start(
+        folder, *("simulate", "atalla", "--port", "0", "--dual-control", "auto", *control)
+    )
+    yield ready["port"]
+    _stop(process)
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., dict[str, Any]]]:
+    """Start `keyferry` in the background for one test; return what it wrote once it was ready."""
+    processes: list[subprocess.Popen[bytes]] = []
+
+    def begin(folder: Path, *arguments: str) -> dict[str, Any]:
+        process, ready = _start(folder, *arguments)
+        processes.append(process)
+        return ready
+
+    yield begin
+    for process in processes:
+        _stop(process)
+
+
 @pytest.fixture
 def aws(service: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
     """Point the AWS conventions of this process at the service; return its URL."""
