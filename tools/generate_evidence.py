@@ -10,6 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from keyferry.hsm.atalla.commands import COMMANDS as ATALLA
+from keyferry.hsm.atalla.refusals import MEANINGS as ATALLA_MEANINGS
+from keyferry.hsm.atalla.simulator.call import HANDLERS as ATALLA_HANDLERS
+from keyferry.hsm.atalla.simulator.operations import load as load_atalla
 from keyferry.hsm.commands import Command, Evidence
 from keyferry.hsm.futurex.commands import COMMANDS as FUTUREX
 from keyferry.hsm.futurex.refusals import MEANINGS as FUTUREX_MEANINGS
@@ -52,6 +56,12 @@ SOURCES = {
     "FIQCPPBASE": "a public C++ client, class FuturexHSMNode",
     "Excrypt command catalogue": "by the author of aws-payment-cryptography-hsm-proxy; quotes a"
     " vendor white paper",
+    "AWS samples (Atalla)": "the same samples, for a TDES master file key",
+    "futehkao/elements": "a simulator of Atalla commands, with tests; Apache-2.0",
+    "com.fluidbpm AT1000 client": "a public Java client, which cites the AT1000 Command Reference"
+    " Manual",
+    "com.nrttech.atalla": "a public Java client with recorded responses",
+    "EFTlab command directory": "names commands of several vendors",
     "General Payment HSM Integration Guide": "Futurex, public; names commands, shows no tokens",
 }
 
@@ -72,6 +82,7 @@ def families() -> tuple[Family, ...]:
     """Return the vendors, in the order of the page."""
     load_payshield()
     load_futurex()
+    load_atalla()
     return (
         Family(
             title="Thales payShield 10K",
@@ -89,6 +100,15 @@ def families() -> tuple[Family, ...]:
             refused="34",
             meanings=FUTUREX_MEANINGS,
             about_codes="Only 34 is public. The numbers from 900 on are the simulator's own.",
+        ),
+        Family(
+            title="Atalla AT1000",
+            commands=ATALLA,
+            simulated=frozenset(ATALLA_HANDLERS),
+            refused="22",
+            meanings=ATALLA_MEANINGS,
+            about_codes="An error answer names the first field in error too, 00 for the whole"
+            " command. What people call 0607 is read as error 06 in field 07.",
         ),
     )
 

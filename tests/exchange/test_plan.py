@@ -174,11 +174,11 @@ def test_impossible_with_a_local_key(party: dict[str, Any], said: str) -> None:
     assert said in str(caught.value)
 
 
-@pytest.mark.parametrize("kdh", ["atalla"])
-def test_parties_that_are_only_read(kdh: str) -> None:
-    """A file may describe them; an exchange with them is refused."""
-    with pytest.raises(ConfigurationError, match="cannot exchange keys with it yet"):
-        plan(Method.TR34, kdh)
+def test_an_atalla_does_no_ecdh() -> None:
+    """No public host command does, so it is refused with what to use instead."""
+    with pytest.raises(ConfigurationError, match="no public host command of an Atalla") as caught:
+        plan(Method.ECDH, "atalla")
+    assert caught.value.hint == "use tr34 or tr31"
 
 
 def test_a_missing_party() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from keyferry.hsm.atalla.commands import COMMANDS as ATALLA
 from keyferry.hsm.commands import Command
 from keyferry.hsm.futurex.commands import COMMANDS as FUTUREX
 from keyferry.hsm.payshield.commands import COMMANDS as PAYSHIELD
@@ -33,7 +34,9 @@ def test_the_page_is_up_to_date() -> None:
     assert (ROOT / "docs" / "evidence.md").read_text(encoding="utf-8") == render()
 
 
-@pytest.mark.parametrize("commands", [PAYSHIELD, FUTUREX], ids=["payshield", "futurex"])
+@pytest.mark.parametrize(
+    "commands", [PAYSHIELD, FUTUREX, ATALLA], ids=["payshield", "futurex", "atalla"]
+)
 def test_every_command_is_on_the_page(commands: dict[str, Command]) -> None:
     """Each command stands there with its grade and whether the simulator does it."""
     page = render()

@@ -6,7 +6,7 @@ from typing import Final
 
 from keyferry.hsm.commands import Evidence
 
-SAMPLES: Final = "AWS samples"
+SAMPLES: Final = "AWS samples (Atalla)"
 ELEMENTS: Final = "futehkao/elements"
 AT1000_CLIENT: Final = "com.fluidbpm AT1000 client"
 AKB_WRAPPER: Final = "com.nrttech.atalla"
