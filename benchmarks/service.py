@@ -10,18 +10,16 @@ from __future__ import annotations
 import contextlib
 import statistics
 import tempfile
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks import goals
-from benchmarks.load.filled_store import CVK, PEK, KnownKey, fill
+from benchmarks.load.filled_store import CVK, PEK, fill
 from benchmarks.load.peers import moto_key, running_echo, running_moto
 from benchmarks.load.replay import NotMeasuredError, Replayed, Server, prepared, replay
-from benchmarks.load.signed import running_service, signed, signed_data
-from keyferry.crypto.card_verification import cvv
-from keyferry.crypto.pin_block import PINBlockFormat, encrypt_pin_block
-from keyferry.crypto.tdes_key import TDESKey
+from benchmarks.load.requests import translate_requests, verify_requests
+from benchmarks.load.signed import running_service, signed
 
 CONNECTIONS = 24
 ROUNDS = 20
@@ -75,45 +73,6 @@ class Contestant:
         return statistics.median(ours.cpu_us / theirs.cpu_us for ours, theirs in pairs)
 
 
-# --- requests ----------------------------------------------------------------------------------
-
-
-def _verify_requests(url: str, keys: Sequence[KnownKey], count: int) -> list[bytes]:
-    """VerifyCardValidationData: CVVs that verify, each of another card, the keys in turns."""
-    opened = [TDESKey(key.material) for key in keys]
-    requests = []
-    for number in range(count):
-        key, pan = number % len(keys), f"{5432_1012_0000_0000 + number * 7919}"
-        attributes = {"CardVerificationValue1": {"CardExpiryDate": "1228", "ServiceCode": "101"}}
-        body = {
-            "KeyIdentifier": keys[key].arn,
-            "PrimaryAccountNumber": pan,
-            "VerificationAttributes": attributes,
-            "ValidationData": cvv(opened[key], pan=pan, expiry="1228", service_code="101"),
-        }
-        requests.append(signed_data(url, "/cardvalidationdata/verify", body))
-    return requests
-
-
-def _translate_requests(url: str, keys: Sequence[KnownKey], count: int) -> list[bytes]:
-    """TranslatePinData from one PEK to another, ISO format 0 to 3, each of another card."""
-    incoming, outgoing = keys[0], keys[1]
-    opened = TDESKey(incoming.material)
-    requests = []
-    for number in range(count):
-        pan = f"{5432_1012_0000_0000 + number * 7919}"
-        block = encrypt_pin_block(opened, PINBlockFormat.ISO_0, f"{number:04d}"[-4:], pan)
-        body = {
-            "IncomingKeyIdentifier": incoming.arn,
-            "OutgoingKeyIdentifier": outgoing.arn,
-            "IncomingTranslationAttributes": {"IsoFormat0": {"PrimaryAccountNumber": pan}},
-            "OutgoingTranslationAttributes": {"IsoFormat3": {"PrimaryAccountNumber": pan}},
-            "EncryptedPinBlock": block.hex().upper(),
-        }
-        requests.append(signed_data(url, "/pindata/translate", body))
-    return requests
-
-
 # --- against peers -----------------------------------------------------------------------------
 
 
@@ -128,8 +87,8 @@ def _against_peers(folder: Path) -> str:
             (server, name): running.enter_context(prepared(make(server.url, keys, DIFFERENT)))
             for server in (one, two, echo)
             for name, make, keys in (
-                (_VERIFY, _verify_requests, cvks),
-                (_TRANSLATE, _translate_requests, peks),
+                (_VERIFY, verify_requests, cvks),
+                (_TRANSLATE, translate_requests, peks),
             )
         }
         contestants = {
@@ -222,7 +181,7 @@ def _many_keys(folder: Path) -> str:
         for name, count in (("hot", HOT_KEYS), ("many", STORED_KEYS)):
             keys = fill(folder / name, CVK, count=count, known=HOT_KEYS)
             server = running.enter_context(running_service(data_dir=folder / name))
-            requests = _verify_requests(server.url, keys, HOT_KEYS)
+            requests = verify_requests(server.url, keys, HOT_KEYS)
             contestants.append(Contestant(server, running.enter_context(prepared(requests))))
         _take_turns(contestants)
     few, many = contestants

@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from benchmarks.interleaved import measure
 from benchmarks.load.replay import Server, prepared, replay
+from benchmarks.load.requests import AES_PEK, create_requests
 from benchmarks.load.signed import ACCOUNT, REGION, call, running_service, signed
 from keyferry.crypto.ciphers import Cipher
 from keyferry.crypto.keyblock import (
@@ -55,12 +56,6 @@ _ATTRIBUTES = KeyAttributes(
     key_algorithm=KeyAlgorithm.AES_256,
     modes_of_use=ModesOfUse.from_letter("B"),
 )
-_API_ATTRIBUTES = {
-    "KeyUsage": "TR31_P0_PIN_ENCRYPTION_KEY",
-    "KeyClass": "SYMMETRIC_KEY",
-    "KeyAlgorithm": "AES_256",
-    "KeyModesOfUse": {"Encrypt": True, "Decrypt": True, "Wrap": True, "Unwrap": True},
-}
 
 
 def run() -> str:
@@ -238,8 +233,7 @@ def _one_by_one(
     server: Server, bare: Callable[[], None], times_us: dict[str, list[float]], calls: int = 200
 ) -> None:
     """Time CreateKey and bare commits in turns, each alone."""
-    parameters = {"KeyAttributes": _API_ATTRIBUTES, "Exportable": True}
-    with prepared([signed(server.url, "CreateKey", parameters) for _ in range(calls)]) as requests:
+    with prepared(create_requests(server.url, calls)) as requests:
         replay(server, requests, count=calls, connections=1)
         for _ in range(TURNS):
             start = time.perf_counter()
@@ -301,7 +295,7 @@ def _import_kbpk(url: str) -> tuple[KBPK, str]:
         {
             "KeyMaterial": {
                 "KeyCryptogram": {
-                    "KeyAttributes": _API_ATTRIBUTES
+                    "KeyAttributes": AES_PEK
                     | {
                         "KeyUsage": "TR31_K1_KEY_BLOCK_PROTECTION_KEY",
                         "KeyAlgorithm": "AES_128",

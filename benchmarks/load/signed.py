@@ -26,20 +26,33 @@ ACCOUNT = "111122223333"
 _ACCESS_KEY, _SECRET = "BENCHMARK", "benchmark-secret"
 _START_S = 60
 
-# Starts `keyferry serve` in the same build, with or without group commit.
+# Starts `keyferry serve` in the same build, with or without group commit, profiled or not.
 _SERVE = """
 import sys
 import keyferry.service.store.group_commit as group_commit
 group_commit.MAX_BATCH = int(sys.argv.pop(1))
+profile = sys.argv.pop(1)
 from keyferry.__main__ import main
 sys.argv[0] = "keyferry"
+if profile:
+    import cProfile, signal
+    recorder = cProfile.Profile()
+    signal.signal(signal.SIGUSR1, lambda *_: recorder.enable())
+    status = main()
+    recorder.disable()
+    recorder.dump_stats(profile)
+    sys.exit(status)
 sys.exit(main())
 """
 
 
 @contextmanager
 def running_service(
-    *, max_batch: int = 256, workers: int = 1, data_dir: Path | None = None
+    *,
+    max_batch: int = 256,
+    workers: int = 1,
+    data_dir: Path | None = None,
+    profile: Path | None = None,
 ) -> Iterator[Server]:
     """
     Run a service on SQLite files with full durability, on a free port.
@@ -47,6 +60,7 @@ def running_service(
     Args:
         max_batch: changes in one transaction; 1 is no group commit.
         data_dir: of a store that exists already; a fresh one otherwise.
+        profile: where to write what cProfile saw, from SIGUSR1 until the service ends.
     """
     with tempfile.TemporaryDirectory() as made:
         place = Path(made)
@@ -60,7 +74,8 @@ def running_service(
         with (place / "log").open("wb") as log:
             process = subprocess.Popen(
                 [
-                    *(sys.executable, "-c", _SERVE, str(max_batch), "serve", "--port", "0"),
+                    *(sys.executable, "-c", _SERVE, str(max_batch), str(profile or "")),
+                    *("serve", "--port", "0"),
                     *("--regions", REGION, "--data-dir", str(data_dir or place / "data")),
                     *("--credentials", str(credentials), "--ready-file", str(ready)),
                     *("--workers", str(workers)),
