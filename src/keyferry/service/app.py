@@ -17,6 +17,7 @@ from keyferry.errors import KeyferryError
 from keyferry.service import log
 from keyferry.service.dispatch import Dispatcher
 from keyferry.service.errors import BodyTooLargeError
+from keyferry.service.patience import within
 from keyferry.service.region import Region
 from keyferry.service.wire.http import HTTPRequest, HTTPResponse, joined_headers
 
@@ -117,15 +118,7 @@ class Application:
         # A client that does not take its answer keeps nothing but its own connection, and that
         # not for ever. Returning without an answer makes the server close it.
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(SEND_TIMEOUT_S):
-                await send(
-                    {
-                        "type": "http.response.start",
-                        "status": response.status,
-                        "headers": response.header_list(),
-                    }
-                )
-                await send({"type": "http.response.body", "body": response.body})
+            await within(SEND_TIMEOUT_S, _send(send, response))
 
     async def _body(self, headers: dict[bytes, bytes], receive: Receive) -> bytes | None:
         """
@@ -135,29 +128,11 @@ class Application:
             BodyTooLargeError: it is larger than BODY_LIMIT_BYTES.
             TimeoutError: it did not arrive in time.
         """
-        too_large = BodyTooLargeError(f"the request body is larger than {BODY_LIMIT_BYTES} bytes")
         declared = _declared_length(headers)
         if declared > DISCARDED_BYTES or (declared > BODY_LIMIT_BYTES and b"expect" in headers):
             # A client that expects our word before it sends the body has this one.
-            raise too_large
-        parts: list[bytes] = []
-        size = 0
-        async with asyncio.timeout(self._body_timeout_s):
-            while True:
-                message = await receive()
-                if message["type"] != "http.request":
-                    return None
-                part: bytes = message.get("body", b"")
-                size += len(part)
-                if size <= BODY_LIMIT_BYTES:
-                    parts.append(part)
-                else:
-                    parts.clear()
-                if not message.get("more_body") or size > DISCARDED_BYTES:
-                    break
-        if size > BODY_LIMIT_BYTES:
-            raise too_large
-        return b"".join(parts)
+            raise _too_large()
+        return await within(self._body_timeout_s, _read(receive))
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         while True:
@@ -169,6 +144,47 @@ class Application:
                 await self.stop()
                 await send({"type": "lifespan.shutdown.complete"})
                 return
+
+
+async def _read(receive: Receive) -> bytes | None:
+    """Read all of a body; None if the client went away, BodyTooLargeError if it is too large."""
+    message = await receive()
+    if message["type"] == "http.request" and not message.get("more_body"):
+        # Nearly always: the body came with the headers.
+        whole: bytes = message.get("body", b"")
+        if len(whole) > BODY_LIMIT_BYTES:
+            raise _too_large()
+        return whole
+    parts: list[bytes] = []
+    size = 0
+    while message["type"] == "http.request":
+        part: bytes = message.get("body", b"")
+        size += len(part)
+        if size <= BODY_LIMIT_BYTES:
+            parts.append(part)
+        else:
+            parts.clear()
+        if not message.get("more_body") or size > DISCARDED_BYTES:
+            if size > BODY_LIMIT_BYTES:
+                raise _too_large()
+            return b"".join(parts)
+        message = await receive()
+    return None
+
+
+async def _send(send: Send, response: HTTPResponse) -> None:
+    await send(
+        {
+            "type": "http.response.start",
+            "status": response.status,
+            "headers": response.header_list(),
+        }
+    )
+    await send({"type": "http.response.body", "body": response.body})
+
+
+def _too_large() -> BodyTooLargeError:
+    return BodyTooLargeError(f"the request body is larger than {BODY_LIMIT_BYTES} bytes")
 
 
 def _declared_length(headers: dict[bytes, bytes]) -> int:

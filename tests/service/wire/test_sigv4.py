@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import hmac
 import itertools
@@ -12,6 +11,7 @@ from email.utils import format_datetime
 from typing import Any
 
 import botocore.auth
+import msgspec
 import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
@@ -27,13 +27,15 @@ from keyferry.service.errors import (
     MissingAuthenticationError,
     UnrecognizedClientError,
 )
-from keyferry.service.wire.http import HTTPRequest, joined_headers
-from keyferry.service.wire.sigv4 import (
-    SignatureVerifier,
+from keyferry.service.wire.canonical import (
     canonical_path,
     canonical_query,
     canonical_request,
     canonical_value,
+)
+from keyferry.service.wire.http import HTTPRequest, joined_headers
+from keyferry.service.wire.sigv4 import (
+    SignatureVerifier,
     parse_authorization,
 )
 
@@ -95,7 +97,7 @@ def changed(request: HTTPRequest, **headers: bytes | None) -> HTTPRequest:
             merged.pop(wire, None)
         else:
             merged[wire] = value
-    return dataclasses.replace(request, headers=merged)
+    return msgspec.structs.replace(request, headers=merged)
 
 
 @pytest.mark.parametrize("region", ["us-east-1", "us-west-2"])
@@ -208,7 +210,7 @@ def test_unsigned_request_is_missing_authentication(verifier: SignatureVerifier)
 
 def test_presigned_request_is_refused_in_words(verifier: SignatureVerifier) -> None:
     """A signature in the query string is named as what is wrong."""
-    request = dataclasses.replace(
+    request = msgspec.structs.replace(
         changed(sign(), authorization=None),
         query=b"X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Signature=00",
     )
@@ -219,10 +221,10 @@ def test_presigned_request_is_refused_in_words(verifier: SignatureVerifier) -> N
 @pytest.mark.parametrize(
     ("change", "error"),
     [
-        (lambda r: dataclasses.replace(r, body=r.body + b" "), InvalidSignatureError),
-        (lambda r: dataclasses.replace(r, method="PUT"), InvalidSignatureError),
-        (lambda r: dataclasses.replace(r, path=b"/keys"), InvalidSignatureError),
-        (lambda r: dataclasses.replace(r, query=b"a=1"), InvalidSignatureError),
+        (lambda r: msgspec.structs.replace(r, body=r.body + b" "), InvalidSignatureError),
+        (lambda r: msgspec.structs.replace(r, method="PUT"), InvalidSignatureError),
+        (lambda r: msgspec.structs.replace(r, path=b"/keys"), InvalidSignatureError),
+        (lambda r: msgspec.structs.replace(r, query=b"a=1"), InvalidSignatureError),
         (lambda r: changed(r, host=b"evil.example"), InvalidSignatureError),
         (lambda r: changed(r, x_amz_target=b"X.DeleteKey"), InvalidSignatureError),
         (lambda r: changed(r, x_amz_date=b"20260304T050608Z"), InvalidSignatureError),

@@ -1,15 +1,20 @@
-"""A request and a response as plain values, between whatever server runs us and the app."""
+"""
+A request and a response as plain values, between whatever server runs us and the app.
+
+They are msgspec's structs because one of each is made for every request: a frozen dataclass of the
+same members takes ten times as long.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+import msgspec
 
 HeaderList = list[tuple[bytes, bytes]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HTTPRequest:
+class HTTPRequest(msgspec.Struct, frozen=True, kw_only=True):
     """
     One request, whole. `path` and `query` are the bytes of the request line, still percent-encoded;
     header names are lower case, values of a repeated header joined by a comma (RFC 9110, 5.3).
@@ -30,8 +35,7 @@ class HTTPRequest:
         return None if value is None else value.decode("latin-1")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HTTPResponse:
+class HTTPResponse(msgspec.Struct, frozen=True, kw_only=True):
     """One response, whole. Content-Length is added by `header_list`."""
 
     status: int

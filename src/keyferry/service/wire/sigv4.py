@@ -4,9 +4,6 @@ AWS Signature Version 4, verified in full.
 Steps as in "Signature Version 4 signing process" of the AWS General Reference: canonical request,
 string to sign, derived signing key, comparison. The header form only; requests signed in the query
 string are refused in words, because no client of these APIs makes them.
-
-Signers URI-encode the path once more than it is encoded on the wire and remove dot segments and
-empty segments before (every service but S3), so that is what is verified.
 """
 
 from __future__ import annotations
@@ -19,7 +16,6 @@ from collections.abc import Container
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from keyferry.service.authz.access_keys import AccessKey, AccessKeys
 from keyferry.service.authz.principal import Principal
@@ -29,7 +25,9 @@ from keyferry.service.errors import (
     MissingAuthenticationError,
     UnrecognizedClientError,
 )
+from keyferry.service.wire.canonical import canonical_request
 from keyferry.service.wire.http import HTTPRequest
+from keyferry.service.wire.returning_signer import ReturningSigner
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 SERVICE = "payment-cryptography"  # both planes sign with the same name
@@ -38,11 +36,14 @@ AUTHORIZATION_CHARACTERS = 8192
 CACHED_SIGNING_KEYS = 4096
 # Unsigned callers can fill this too: at most a few megabytes, and what is lost is parsed again.
 KEPT_AUTHORIZATIONS = 512
+# Only who has verified gets in here: a few for each client and day.
+KEPT_SIGNERS = 4096
+
+_SIGNATURE_DIGITS = 64
 
 _HEADER_DATE = re.compile(r"([0-9]{8})T([0-9]{6})Z")
 _HEX_64 = re.compile(r"[0-9a-f]{64}")
 _HEADER_NAME = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]+")
-_SPACES = re.compile(rb"[ \t]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +147,9 @@ class SignatureVerifier:
         self._keys = keys
         self._regions = regions
         # (access key id, scope date, Region) → derived key; four HMACs saved a request.
-        self._signing_keys: dict[tuple[str, str, str], bytes] = {}
+        self._signing_keys: dict[tuple[str, str, str], tuple[AccessKey, bytes]] = {}
+        # Authorization header up to the signature → what was verified with it before.
+        self._returning: dict[bytes, tuple[ReturningSigner, Signer]] = {}
 
     def verify(self, request: HTTPRequest, *, now: datetime) -> Signer:
         """
@@ -167,6 +170,20 @@ class SignatureVerifier:
                     " sign in the Authorization header"
                 )
             raise MissingAuthenticationError("Missing Authentication Token")
+        known = self._returning.get(header[:-_SIGNATURE_DIGITS])
+        if known is not None:
+            returning, signer = known
+            # The access key may have been withdrawn or replaced since.
+            if self._keys.get(
+                signer.principal.access_key_id
+            ) is returning.key and returning.verifies(
+                request, header[-_SIGNATURE_DIGITS:], now=now, skew=ALLOWED_SKEW
+            ):
+                return signer
+        return self._verify_in_full(request, header, now=now)
+
+    def _verify_in_full(self, request: HTTPRequest, header: bytes, *, now: datetime) -> Signer:
+        headers = request.headers
         authorization, signature = parse_authorization(header.decode("latin-1"))
         self._check_signed_headers(authorization, headers)
 
@@ -203,7 +220,20 @@ class SignatureVerifier:
                 "The request signature we calculated does not match the signature you provided."
                 " Check your AWS Secret Access Key and signing method."
             )
-        return Signer(key.principal, authorization.region)
+        signer = Signer(key.principal, authorization.region)
+        before = header[:-_SIGNATURE_DIGITS]
+        if before.endswith(b"Signature=") and b"x-amz-date" in authorization.signed_headers:
+            if len(self._returning) >= KEPT_SIGNERS:
+                self._returning.clear()
+            returning = ReturningSigner(
+                key,
+                scope=authorization.scope,
+                signing_key=signing_key,
+                signed_headers=authorization.signed_headers,
+                request=request,
+            )
+            self._returning[before] = returning, signer
+        return signer
 
     @staticmethod
     def _check_signed_headers(authorization: Authorization, headers: dict[bytes, bytes]) -> None:
@@ -251,8 +281,8 @@ class SignatureVerifier:
 
     def _signing_key(self, key: AccessKey, authorization: Authorization) -> bytes:
         cached = (authorization.access_key_id, authorization.scope_date, authorization.region)
-        signing_key = self._signing_keys.get(cached)
-        if signing_key is None:
+        owner, signing_key = self._signing_keys.get(cached, (None, b""))
+        if owner is not key:  # or the access key of this id was replaced
             # The date was checked before, so entries are bounded by keys, Regions and two dates;
             # of yesterday's nothing is worth keeping.
             if len(self._signing_keys) >= CACHED_SIGNING_KEYS:
@@ -260,61 +290,8 @@ class SignatureVerifier:
             signing_key = b"AWS4" + key.secret.reveal()
             for part in (authorization.scope_date, authorization.region, SERVICE, "aws4_request"):
                 signing_key = hmac.digest(signing_key, part.encode(), "sha256")
-            self._signing_keys[cached] = signing_key
+            self._signing_keys[cached] = key, signing_key
         return signing_key
-
-
-def canonical_request(
-    request: HTTPRequest, signed_headers: tuple[bytes, ...], body_hash: str
-) -> bytes:
-    """The canonical request; every name in `signed_headers` must be in the request."""
-    lines = [
-        request.method.encode("ascii", "replace"),
-        canonical_path(request.path),
-        canonical_query(request.query) if request.query else b"",
-    ]
-    lines += [name + b":" + canonical_value(request.headers[name]) for name in signed_headers]
-    lines += [b"", b";".join(signed_headers), body_hash.encode("ascii")]
-    return b"\n".join(lines)
-
-
-def canonical_value(value: bytes) -> bytes:
-    """A header value: trimmed, runs of blanks as one space."""
-    value = value.strip(b" \t")
-    if b"  " in value or b"\t" in value:
-        value = _SPACES.sub(b" ", value)
-    return value
-
-
-def canonical_path(path: bytes) -> bytes:
-    """The path as signers write it: dot and empty segments removed, encoded once more."""
-    if path in (b"", b"/"):
-        return b"/"
-    kept: list[bytes] = []
-    for segment in path.split(b"/"):
-        if segment == b"..":
-            if kept:
-                kept.pop()
-        elif segment not in (b"", b"."):
-            kept.append(segment)
-    normal = b"/" + b"/".join(kept)
-    if kept and path.endswith(b"/"):
-        normal += b"/"
-    return quote_from_bytes(normal, safe="/-_.~").encode("ascii")
-
-
-def canonical_query(query: bytes) -> bytes:
-    """The query: names and values encoded, pairs sorted."""
-    pairs: list[tuple[str, str]] = []
-    for pair in query.split(b"&"):
-        if pair:
-            name, _, value = pair.partition(b"=")
-            pairs.append((_encoded(name), _encoded(value)))
-    return "&".join(f"{name}={value}" for name, value in sorted(pairs)).encode("ascii")
-
-
-def _encoded(part: bytes) -> str:
-    return quote_from_bytes(unquote_to_bytes(part), safe="-_.~")
 
 
 def _basic_date(text: str) -> datetime:
