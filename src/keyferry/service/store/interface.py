@@ -25,11 +25,12 @@ from keyferry.service.store.records import (
     TokenPurpose,
     TokenRecord,
 )
+from keyferry.service.store.replication_interface import ReplicationTransaction, ReplicationView
 
 T = TypeVar("T")
 
 
-class StoreView(Protocol):
+class StoreView(ReplicationView, Protocol):
     """Reading. Absence is None or an empty list; a broken row raises StoreIntegrityError."""
 
     def key_epoch(self) -> bytes:
@@ -93,7 +94,7 @@ class StoreView(Protocol):
         ...
 
 
-class Transaction(StoreView, Protocol):
+class Transaction(StoreView, ReplicationTransaction, Protocol):
     """Reading and changing within one change; reads see what the change has done so far."""
 
     def insert_key(self, key: KeyRecord, tags: Sequence[tuple[str, str]] = ()) -> None: ...

@@ -18,11 +18,12 @@ from keyferry.service.store.records import (
     KeyState,
     TokenRecord,
 )
+from keyferry.service.store.replication_store import ReplicationWrites
 from keyferry.service.store.row_mac import RowMAC
 from keyferry.service.store.view import SQLView
 
 
-class SQLTransaction(SQLView):
+class SQLTransaction(SQLView, ReplicationWrites):
     """
     The changes of Transaction. `erased` tells the store that something was destroyed, and that
     the engine's own copies of it must go once the transaction is on disk.
@@ -38,6 +39,9 @@ class SQLTransaction(SQLView):
 
     def _write(self, statement: str, table: sql.Table, values: tuple[Value, ...]) -> int:
         return self._engine.execute(statement, (*values, self._row_mac.mac(table.name, values)))
+
+    def _execute(self, statement: str, parameters: tuple[Value, ...]) -> int:
+        return self._engine.execute(statement, parameters)
 
     def insert_key(self, key: KeyRecord, tags: Sequence[tuple[str, str]] = ()) -> None:
         values = rows.immutable_key_values(key) + rows.mutable_key_values(key)

@@ -18,10 +18,11 @@ from keyferry.service.store.records import (
     TokenPurpose,
     TokenRecord,
 )
+from keyferry.service.store.replication_store import ReplicationReads
 from keyferry.service.store.row_mac import RowMAC
 
 
-class SQLView:
+class SQLView(ReplicationReads):
     """The reads of StoreView. Every sealed row is verified before it is decoded."""
 
     def __init__(self, row_mac: RowMAC) -> None:
