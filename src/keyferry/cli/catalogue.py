@@ -16,6 +16,8 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "exchange": ("keyferry.cli.exchange", "Bring one key from a host to a receiving device."),
     "key": ("keyferry.cli.key", "Look into and make key blocks at the desk, test keys only."),
     "selftest": ("keyferry.cli.selftest", "Test the cryptography against known answers."),
+    "doctor": ("keyferry.cli.doctor", "Say why an exchange or an import fails, and the fix."),
+    "explain": ("keyferry.cli.explain", "Say what an HSM's error code or an exception means."),
     "events": ("keyferry.cli.events", "Read the audit trail of a service."),
 }
 

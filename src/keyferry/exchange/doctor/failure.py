@@ -1,0 +1,130 @@
+"""The error an exchange ended with, told as doctor tells a finding: cause and fix."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from keyferry.errors import (
+    CertificateError,
+    CheckValueMismatchError,
+    ConfigurationError,
+    HSMConnectionError,
+    HSMFrameError,
+    HSMRefusedError,
+    HSMTimeoutError,
+    KeyBlockError,
+    KeyferryError,
+    KeyStrengthError,
+    RemoteRefusedError,
+    TokenError,
+)
+from keyferry.exchange.doctor.explanations import explain
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailureDiagnosis:
+    """Why an exchange failed."""
+
+    id: str
+    meaning: str
+    likely: str
+    fix: str
+
+
+_OPENING: Final = "run keyferry doctor on what travelled, with the keys and certificates at hand"
+
+# By class, the most special first: id, likely cause, fix.
+_BY_CLASS: Final[tuple[tuple[type[KeyferryError], str, str, str], ...]] = (
+    (
+        CheckValueMismatchError,
+        "check-value",
+        "sender and receiver hold different keys: another KEK under the same name, a damaged key,"
+        " or check values of two methods",
+        "compare the check values of KEK and key on both sides, by the same method",
+    ),
+    (
+        KeyStrengthError,
+        "key-strength",
+        "the key is stronger than what was to wrap it",
+        "send AES_256 by ecdh, AES_128 by tr34 (RSA_3072), or establish a stronger KEK first",
+    ),
+    (
+        HSMTimeoutError,
+        "hsm-timeout",
+        "the HSM is busy, or is not the kind that was configured and waits for more input",
+        "check host, port and TLS; raise timeout_seconds; RSA keys take some HSMs minutes",
+    ),
+    (
+        HSMConnectionError,
+        "hsm-connection",
+        "nothing listens there, the HSM allows no client of this address, or TLS was expected",
+        "check host and port, the HSM's list of allowed clients, and the party's tls member",
+    ),
+    (
+        HSMFrameError,
+        "hsm-frame",
+        "the answer is not of the protocol: another kind of HSM or port, or a damaged line",
+        "check which HSM listens on host and port, and its message header length",
+    ),
+    (
+        CertificateError,
+        "certificate",
+        "a certificate was issued by another authority, has expired, or is for another key",
+        "run keyferry doctor on the chain with --ca; check the clocks",
+    ),
+    (
+        TokenError,
+        "token",
+        "the token is not what its receiver expects",
+        _OPENING,
+    ),
+    (
+        KeyBlockError,
+        "key-block",
+        "the block is not what its receiver expects",
+        _OPENING,
+    ),
+    (
+        ConfigurationError,
+        "configuration",
+        "the configuration asks for what device or service do not have",
+        "correct the member that is named",
+    ),
+)
+_UNKNOWN: Final = (
+    "failure",
+    "one of the parties did not do what the exchange asked of it",
+    "run again with -v, and keyferry doctor on the configuration",
+)
+
+
+def explain_failure(error: KeyferryError, *, system: str) -> FailureDiagnosis:
+    """
+    Explain the error an exchange ended with.
+
+    Args:
+        error: what was raised.
+        system: the HSM that took part: payshield, futurex or atalla; anything else for none.
+    """
+    try:
+        if isinstance(error, HSMRefusedError):
+            command = error.command.split(" ", 1)[0]
+            found = explain(system, error.code, command=command)
+            return FailureDiagnosis(
+                id=f"{found.system}-{found.code}",
+                meaning=found.meaning,
+                likely=found.likely,
+                fix=found.fix,
+            )
+        if isinstance(error, RemoteRefusedError):
+            found = explain("apc", error.code)
+            return FailureDiagnosis(
+                id=found.code, meaning=found.meaning, likely=found.likely, fix=found.fix
+            )
+    except ConfigurationError:
+        pass  # a code nobody has published: its class still tells something
+    identifier, likely, fix = next(
+        (words for kind, *words in _BY_CLASS if isinstance(error, kind)), _UNKNOWN
+    )
+    return FailureDiagnosis(id=identifier, meaning=str(error), likely=likely, fix=error.hint or fix)
