@@ -20,7 +20,10 @@ def print_result(result: ExchangeResult, options: OutputOptions) -> None:
         return
     print_rows(
         [
-            ("Key ARN", result.key_arn),
+            (
+                "Key ARN" if result.key_arn.startswith("arn:") else "KRD's wrapped key",
+                result.key_arn,
+            ),
             ("KCV at the KRD", f"{result.key_check_value} ({result.key_check_value_algorithm})"),
             ("KCV at the KDH", f"{result.kdh_key_check_value} (same key)"),
             ("Key usage", result.received.key_usage),

@@ -50,7 +50,7 @@ class Plan:
     method: Method
     # Kept out of representations: a wrapped key, or a clear one by mistake, may stand in them.
     kdh: PartyConfig = field(repr=False)
-    krd: APC = field(repr=False)
+    krd: PartyConfig = field(repr=False)
     key: KeyRequest
     wrapping: KeyAlgorithm | None = None  # TR-34: the RSA keys; ECDH: the curve
     nonce: bytes = field(default=b"", repr=False)  # TR-34
@@ -91,8 +91,10 @@ def make_plan(
     """
     sender = _party(config.kdh, "kdh", kdh, file)
     receiver = _party(config.krd, "krd", krd, file)
-    if not isinstance(receiver, APC):
-        raise ConfigurationError(f"{file}: {krd} cannot receive keys", hint="use --krd apc")
+    if not isinstance(receiver, APC | Futurex):
+        raise ConfigurationError(
+            f"{file}: {krd} cannot receive keys", hint="use --krd apc or --krd futurex"
+        )
     place = f"{file}: kdh.{kdh}"
     _check_sender(sender, method, place, test_key)
     _check_receiver(receiver, method, f"{file}: krd.{krd}")
@@ -146,14 +148,14 @@ def _check_sender(sender: PartyConfig, method: Method, place: str, test_key: boo
         )
 
 
-def _check_receiver(receiver: APC, method: Method, place: str) -> None:
+def _check_receiver(receiver: PartyConfig, method: Method, place: str) -> None:
     flow = flow_of(receiver, method)
     for member in ("transport_key", "transport_key_kcv"):
         if getattr(flow, member):
             raise ConfigurationError(
                 f"{place}.{method}.{member}: the key comes from the kdh, so it is named there"
             )
-    if receiver.certificate_authority != "local":
+    if isinstance(receiver, APC) and receiver.certificate_authority != "local":
         raise ConfigurationError(
             f"{place}.certificate_authority: the service brings its own certificates"
         )
@@ -161,7 +163,7 @@ def _check_receiver(receiver: APC, method: Method, place: str) -> None:
 
 def _plan_tr34(
     sender: PartyConfig,
-    receiver: APC,
+    receiver: PartyConfig,
     key: KeyRequest,
     place: str,
     random_bytes: Callable[[int], bytes],
@@ -189,7 +191,7 @@ def _plan_tr34(
 
 
 def _plan_tr31(
-    sender: PartyConfig, receiver: APC, key: KeyRequest, place: str, krd_place: str
+    sender: PartyConfig, receiver: PartyConfig, key: KeyRequest, place: str, krd_place: str
 ) -> Plan:
     for where, kek in ((place, sender.tr31.kek), (krd_place, receiver.tr31.kek)):
         if not kek:
@@ -201,6 +203,8 @@ def _plan_tr31(
         check_kek(sender.tr31.kek, variant_lmk=sender.variant_lmk, place=f"{place}.tr31.kek")
     if isinstance(sender, Futurex):
         futurex_keys.check_kek(sender.tr31.kek, place=f"{place}.tr31.kek")
+    if isinstance(receiver, Futurex):
+        futurex_keys.check_kek(receiver.tr31.kek, place=f"{krd_place}.tr31.kek")
     if isinstance(sender, Atalla):
         atalla_keys.check_kek(sender.tr31.kek, place=f"{place}.tr31.kek")
     return Plan(
@@ -215,7 +219,7 @@ def _plan_tr31(
 
 def _plan_ecdh(
     sender: PartyConfig,
-    receiver: APC,
+    receiver: PartyConfig,
     key: KeyRequest,
     places: tuple[str, str],
     random_bytes: Callable[[int], bytes],

@@ -30,7 +30,7 @@ class ExchangeResult:
     method: Method
     kdh: str
     krd: str
-    key_arn: str
+    key_arn: str  # of the received key; where an HSM receives, the key under its master key
     key_check_value: str  # as the receiver reports it
     key_check_value_algorithm: str
     kdh_key_check_value: str
@@ -72,7 +72,15 @@ def check_received(key: TransportKey, header: KeyBlockHeader, received: Received
             f"the receiver shows check value {received.check_value}, the sender {key.check_value}"
         )
     sent, got = sent_attributes(key, header), received_attributes(received)
-    if key.algorithm is None:
+    if received.possible:
+        # The receiver tells no more than this; equal check values say that the lengths are equal.
+        same_algorithm = any(
+            algorithm is key.algorithm
+            if key.algorithm is not None
+            else algorithm.block_algorithm is header.algorithm
+            for algorithm in received.possible
+        )
+    elif key.algorithm is None:
         # Only the family is known on the sender's side.
         letter = received.attributes.key_algorithm.block_algorithm
         same_algorithm = letter is header.algorithm
@@ -102,7 +110,7 @@ def received_attributes(received: ReceivedKey) -> Attributes:
     """What the receiver says it holds."""
     return Attributes(
         key_usage=received.attributes.key_usage.code,
-        key_algorithm=received.attributes.key_algorithm.value,
+        key_algorithm=" or ".join(received.possible) or received.attributes.key_algorithm.value,
         mode_of_use=received.attributes.modes_of_use.letter.value,
         exportable=received.exportable,
     )

@@ -33,7 +33,8 @@ async def run_tr31(
     """
     steps.begin(krd.label, "look up the shared KEK")
     krd_kek = await krd.kek(plan.krd_kek)
-    steps.detail(f"{krd_kek.algorithm} with check value {krd_kek.check_value}")
+    shown = krd_kek.check_value or "none shown"
+    steps.detail(f"{krd_kek.algorithm or 'a KEK'} with check value {shown}")
     steps.begin(kdh.label, "look up the shared KEK")
     kdh_kek = await kdh.kek(plan.kdh_kek, peer=krd_kek)
     steps.detail(
@@ -41,13 +42,13 @@ async def run_tr31(
         if kdh_kek.check_value
         else "it shows no check value; the MAC of the key block will tell if it is another key"
     )
-    known = bool(kdh_kek.check_value)
+    known = bool(kdh_kek.check_value and krd_kek.check_value)
     if kdh_kek.aes is not krd_kek.aes or (
         known and not same_check_value(kdh_kek.check_value, krd_kek.check_value)
     ):
         raise CheckValueMismatchError(
             f"the KEKs differ: {kdh.label} shows check value {kdh_kek.check_value or 'none'},"
-            f" {krd.label} {krd_kek.check_value}",
+            f" {krd.label} {krd_kek.check_value or 'none'}",
             hint="tr31.kek must name the same key on both sides",
         )
     check_under_kek(plan.key.algorithm, krd_kek)

@@ -1,5 +1,5 @@
 """
-A Futurex HSM as a sender, with its keys under a PMK.
+A Futurex HSM as a sender, its keys under a PMK. `futurex_receiver` adds what a receiver does.
 
 The HSM makes the keys, wraps and signs, and unless told otherwise it is its own certificate
 authority. What it makes is text that the caller keeps: nothing is stored in the device, so there is
@@ -51,6 +51,7 @@ CA_NAME = "keyferry Futurex CA"
 _KEY_USAGES = {
     CertificateUsage.DIGITAL_SIGNATURE: "digitalSignature",
     CertificateUsage.KEY_AGREEMENT: "keyAgreement",
+    CertificateUsage.KEY_ENCIPHERMENT: "keyEncipherment",
 }
 
 
@@ -87,14 +88,17 @@ class FuturexParty:
         authority: CertificateAuthority | None,
         *,
         label: str = "FUTUREX",
+        name: str = KDH_NAME,
     ) -> None:
         """
         Args:
             config: where it is.
             authority: issues its certificates; None: the HSM itself does.
             label: what steps call this party.
+            name: the common name in its certificates.
         """
         self.label = label
+        self._name = name
         self._config, self._authority = config, authority
         tls = config.tls
         driver = _TracingDriver if config.debug else FuturexDriver
@@ -184,7 +188,7 @@ class FuturexParty:
         make_authority: Callable[[], Awaitable[KeyPair]],
     ) -> Credential:
         request = await self._driver.request_certificate(
-            private_key=pair.private_key, subject=KDH_NAME, key_usage=_KEY_USAGES[usage]
+            private_key=pair.private_key, subject=self._name, key_usage=_KEY_USAGES[usage]
         )
         if self._authority is None:
             certificate, root = await self._issue_inside(request, usage, await make_authority())
@@ -232,7 +236,7 @@ class FuturexParty:
         return await authority.issue(
             public_key,
             algorithm=algorithm,
-            name=KDH_NAME,
+            name=self._name,
             usage=usage,
             request=pem,
             now=datetime.now(UTC),
@@ -241,10 +245,10 @@ class FuturexParty:
     async def trust(self, credential: Credential) -> Trust:
         *between, root = credential.authorities
         verify_chain(credential.certificate, between, root, now=datetime.now(UTC))
-        tpk = await self._driver.trust_root(_der(root))
+        tpk = await self._driver.trust_root(der_of(root))
         for authority in reversed(between):
             tpk = await self._driver.trust_issued(
-                _der(authority), issuer_tpk=tpk, use=KeyPairUse.VERIFY
+                der_of(authority), issuer_tpk=tpk, use=KeyPairUse.VERIFY
             )
         return Trust(handle=tpk)
 
@@ -255,9 +259,9 @@ class FuturexParty:
     ) -> bytes:
         return await self._driver.export_key_tr34(
             key=key.handle,
-            kdh_certificate=_der(own.certificate),
-            private_key=_held(own),
-            krd_certificate=_der(peer.certificate),
+            kdh_certificate=der_of(own.certificate),
+            private_key=held_by(own),
+            krd_certificate=der_of(peer.certificate),
             krd_issuer_tpk=trust.handle,
             nonce=nonce,
             aes_envelope=key.algorithm.is_aes if key.algorithm else is_aes(key.handle),
@@ -303,18 +307,23 @@ class FuturexParty:
         trust: Trust,
         derivation: Derivation,
     ) -> str:
+        return await self._export(key, await self._derive(own, peer, trust, derivation))
+
+    async def _derive(
+        self, own: Credential, peer: Credential, trust: Trust, derivation: Derivation
+    ) -> str:
+        """Have the HSM derive the wrapping key with the peer; return it under the PMK."""
         peer_tpk = await self._driver.trust_issued(
-            _der(peer.certificate), issuer_tpk=trust.handle, use=KeyPairUse.DERIVE
+            der_of(peer.certificate), issuer_tpk=trust.handle, use=KeyPairUse.DERIVE
         )
-        derived = await self._driver.agree_key(
-            private_key=_held(own),
+        return await self._driver.agree_key(
+            private_key=held_by(own),
             peer_tpk=peer_tpk,
             algorithm=derivation.algorithm,
             kdf=derivation.function,
             hash_name=derivation.hash_name,
             shared_info=derivation.shared_info,
         )
-        return await self._export(key, derived)
 
     async def clean_up(self, *, failed: bool) -> list[str]:  # noqa: ARG002 (leaves nothing)
         return []
@@ -323,11 +332,11 @@ class FuturexParty:
         await self._driver.close()
 
 
-def _der(certificate: x509.Certificate) -> bytes:
+def der_of(certificate: x509.Certificate) -> bytes:
     return certificate.public_bytes(Encoding.DER)
 
 
-def _held(credential: Credential) -> str:
+def held_by(credential: Credential) -> str:
     if not isinstance(credential.handle, _Held):
         raise ExchangeError("the credential is not of this party")
     return credential.handle.key

@@ -100,11 +100,13 @@ class Derivation:
 class ReceivedKey:
     """The key as its receiver reports it after import."""
 
-    identifier: str  # the key ARN
+    identifier: str = field(repr=False)  # the key ARN, or the key under an HSM's own master key
     check_value: str
     check_value_method: str
     attributes: KeyAttributes
     exportable: bool
+    # Where the receiver cannot tell the length of the key: every algorithm it may be of.
+    possible: tuple[KeyAlgorithm, ...] = ()
 
 
 @runtime_checkable

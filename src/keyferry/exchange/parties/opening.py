@@ -55,8 +55,7 @@ def open_parties(
     Raises:
         ConfigurationError: a file, a profile or a credential is missing.
     """
-    both_apc = isinstance(plan.kdh, APC)
-    krd = _open_apc(plan.krd, f"{file}: krd.apc", keep_trust=keep_trust, name_region=both_apc)
+    krd = _open_receiver(plan, file, keep_trust=keep_trust)
     if isinstance(plan.kdh, APC):
         place = f"{file}: kdh.apc"
         return _open_apc(plan.kdh, place, keep_trust=keep_trust, name_region=True), krd
@@ -67,8 +66,7 @@ def open_parties(
     if isinstance(plan.kdh, Futurex):
         from keyferry.exchange.parties.futurex import FuturexParty
 
-        inside = plan.kdh.certificate_authority in ("", "local")
-        authority = None if inside else open_authority(plan.kdh, f"{file}: kdh.futurex")
+        authority = _outside_authority(plan.kdh, f"{file}: kdh.futurex")
         return FuturexParty(plan.kdh, authority), krd
     if isinstance(plan.kdh, Atalla):
         from keyferry.exchange.parties.atalla import AtallaParty
@@ -94,6 +92,28 @@ def open_parties(
             krd,
         )
     raise ConfigurationError(f"{file}: this build cannot exchange keys with the kdh yet")
+
+
+def _open_receiver(plan: Plan, file: str, *, keep_trust: bool) -> KeyReceivingDevice:
+    if isinstance(plan.krd, APC):
+        both_apc = isinstance(plan.kdh, APC)
+        place = f"{file}: krd.apc"
+        return _open_apc(plan.krd, place, keep_trust=keep_trust, name_region=both_apc)
+    if isinstance(plan.krd, Futurex):
+        from keyferry.exchange.parties.futurex_receiver import FuturexReceiver
+
+        authority = _outside_authority(plan.krd, f"{file}: krd.futurex")
+        both = isinstance(plan.kdh, Futurex)
+        return FuturexReceiver(
+            plan.krd, authority, label="FUTUREX (receiver)" if both else "FUTUREX"
+        )
+    raise ConfigurationError(f"{file}: this build cannot bring keys to the krd yet")
+
+
+def _outside_authority(party: Futurex, place: str) -> CertificateAuthority | None:
+    """Open the authority of a Futurex, or None where the HSM itself is meant."""
+    inside = party.certificate_authority in ("", "local")
+    return None if inside else open_authority(party, place)
 
 
 def _open_apc(party: APC, place: str, *, keep_trust: bool, name_region: bool) -> APCParty:
