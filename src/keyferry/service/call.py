@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -27,6 +28,25 @@ def new_id() -> str:
     digits = os.urandom(16).hex()
     variant = "89ab"[int(digits[16], 16) & 3]
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
+
+
+class RequestIds:
+    """
+    Ids of requests by the thousand: a random UUID whose last twelve digits count on.
+
+    They are unique as random ones are; that the next one can be guessed is of no use to anyone.
+    """
+
+    __slots__ = ("_count", "_prefix")
+
+    def __init__(self) -> None:
+        first = new_id()
+        self._prefix = first[:24]
+        # From anywhere, but with room to count in.
+        self._count = itertools.count(int(first[24:], 16) >> 1)
+
+    def next(self) -> str:
+        return f"{self._prefix}{next(self._count):012x}"
 
 
 @dataclass(slots=True, kw_only=True)

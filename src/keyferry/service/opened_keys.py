@@ -3,9 +3,10 @@ Keys opened for use, kept for as long as nothing about them changes.
 
 Opening a key costs two row reads, two AES-GCM decryptions and its cipher contexts; using an opened
 one costs a fraction of it. What makes keeping it safe is the store's key epoch: every change of a
-key or of an alias writes a new one in its own transaction. `find` reads the epoch first, and with
-another epoch than before every name is looked up again. A key that was stopped or deleted is
-therefore refused from the moment its change is committed, whichever process made it.
+key or of an alias writes a new one in its own transaction. Every request begins with `refresh`,
+which reads the epoch; with another one than before every name is looked up again. A key that was
+stopped or deleted is therefore refused by every request that begins after the change is committed,
+whichever process made it.
 
 Opened handles survive an epoch if their record did not change. Those not used for a while are
 dropped by `forget_idle`, so that the material of a destroyed key does not stay for the life of the
@@ -62,6 +63,7 @@ class OpenedKey:
         "is_tdes",
         "profile",
         "record",
+        "roles",
         "unusable_because",
     )
 
@@ -79,6 +81,8 @@ class OpenedKey:
             attributes.key_algorithm,
             attributes.modes_of_use.letter,
         )
+        # Roles it was found to fit; this object is of one revision, so it fits them for good.
+        self.roles: set[object] = set()
         self.unusable_because = unusable_because(record, arn)
         self._vault = vault
         self._binding = key_binding(region, record)
@@ -219,9 +223,16 @@ class OpenedKeys:
         """How many keys are kept."""
         return len(self._opened.keys() | self._earlier.keys())
 
+    def refresh(self) -> None:
+        """Begin a request: forget what names meant, if anything was changed since the last one."""
+        epoch = self._store.key_epoch()
+        if epoch != self._epoch:
+            self._names.clear()
+            self._epoch = epoch
+
     def find(self, place: CallPlace, identifier: str, *, action: str) -> OpenedKey:
         """
-        Return the key an identifier names, in whatever state it is.
+        Return the key an identifier names, in whatever state it is, as of `refresh` or later.
 
         Args:
             place: account and Region of the caller.
@@ -233,17 +244,13 @@ class OpenedKeys:
                 is not told.
             ResourceNotFoundError: unknown key or alias, an alias without a target, another Region.
         """
-        epoch = self._store.key_epoch()
-        if epoch != self._epoch:
-            self._names.clear()
-            self._epoch = epoch
         key = self._names.get((place.account, identifier))
         if key is None:
             key = self._look_up(place, identifier, action)
             if len(self._names) >= self._most:
                 self._names.clear()
-            # What was read may be newer than the epoch, never older: the next `find` sees another
-            # epoch then, and reads again.
+            # What was read may be newer than the epoch, never older: the next `refresh` then sees
+            # another epoch, and this is read again.
             self._names[place.account, identifier] = key
         return key
 

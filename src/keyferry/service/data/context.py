@@ -55,6 +55,7 @@ class DataContext:
         self.action = action
         self.now = now
         self.offload = offload
+        keys.refresh()
         self._keys = keys
         self._asymmetric_throttle = asymmetric_throttle
 
@@ -79,8 +80,10 @@ class DataContext:
                 algorithm are not of the role's.
             ThrottledError: the key is asymmetric, and the account used such keys too often.
         """
-        key.require_usable()
-        check_eligible(key.profile, role)
+        if role not in key.roles:
+            key.require_usable()
+            check_eligible(key.profile, role)
+            key.roles.add(role)
         if role.is_asymmetric:
             self._asymmetric_throttle.check(self.account, self.region, now=time.perf_counter())
         return key

@@ -122,10 +122,6 @@ class Role(Enum):
         return role
 
 
-# What was found to fit. Profiles are few: the valid combinations of a key's attributes.
-_ELIGIBLE: set[tuple[Role, Profile]] = set()
-
-
 def check_eligible(profile: Profile, role: Role) -> None:
     """
     Refuse a key that may not serve in `role`: usage first, then modes of use, then algorithm.
@@ -133,12 +129,9 @@ def check_eligible(profile: Profile, role: Role) -> None:
     Raises:
         InvalidRequestError: in the service's words.
     """
-    if (role, profile) in _ELIGIBLE:
-        return
     key_class, usage, algorithm, mode = profile
     rule = role.rule
     if usage.code not in rule.usages or key_class not in rule.classes or mode not in rule.modes:
         raise InvalidRequestError(NOT_ALLOWED)
     if algorithm not in rule.algorithms:
         raise InvalidRequestError(f"KeyAlgorithm {algorithm} not allowed for this operation")
-    _ELIGIBLE.add((role, profile))

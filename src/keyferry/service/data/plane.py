@@ -18,7 +18,7 @@ import msgspec
 from keyferry.errors import KeyferryError
 from keyferry.service import log
 from keyferry.service.audit import Caller, data_event
-from keyferry.service.call import new_id
+from keyferry.service.call import RequestIds, new_id
 from keyferry.service.context import Limits, Offload
 from keyferry.service.data.context import DataContext
 from keyferry.service.errors import SerializationError, UnknownOperationError
@@ -62,6 +62,7 @@ class DataPlane:
             audit_events: write every call to the trail of its Region.
         """
         self._protocol = RESTProtocol(data_types)
+        self._ids = RequestIds()
         self._regions = regions
         self._verifier = verifier
         self._metrics = metrics
@@ -81,7 +82,7 @@ class DataPlane:
     ) -> HTTPResponse:
         """Answer one request, whose path `route` has understood."""
         started = time.perf_counter()
-        request_id = new_id()
+        request_id = self._ids.next()
         signer: Signer | None = None
         request: msgspec.Struct | None = None
         error: APIError | None = None

@@ -69,8 +69,7 @@ class StrictTypes:
                 fields.append((member.name, kind | None, default))
         namespace = {}
         if shape.union:
-            names = tuple(member.name for member in msgspec.structs.fields(generated))
-            namespace["__post_init__"] = _exactly_one_of(names)
+            namespace["__post_init__"] = _exactly_one_of(len(fields))
         return msgspec.defstruct(
             name,
             fields,
@@ -90,13 +89,11 @@ def _text(shape: Text) -> Any:
     return Annotated[str, Meta(min_length=shape.minimum, max_length=shape.maximum, pattern=pattern)]
 
 
-def _exactly_one_of(names: tuple[str, ...]) -> Any:
+def _exactly_one_of(count: int) -> Any:
+    values = msgspec.structs.astuple
+
     def check(self: msgspec.Struct) -> None:
-        present = 0
-        for name in names:
-            if getattr(self, name) is not None:
-                present += 1
-        if present != 1:
+        if values(self).count(None) != count - 1:
             raise ValueError("exactly one member is expected")
 
     return check
