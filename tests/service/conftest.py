@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import secrets
 import socket
 import subprocess
 import sys
@@ -25,6 +26,7 @@ from keyferry.service.dispatch import Dispatcher
 from keyferry.service.region import open_regions
 from keyferry.service.server import APIServer, bind, server_config
 from keyferry.service.settings import ServiceSettings
+from keyferry.testing.postgresql import PostgreSQLCluster, find_programs
 
 REGIONS = ("us-east-1", "us-west-2")
 
@@ -50,6 +52,28 @@ class RunningService:
             }
             | options,
         )
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgreSQLCluster]:
+    """A PostgreSQL server of this run; a machine without PostgreSQL skips, CI must have it."""
+    if find_programs() is None:
+        missing = (
+            "PostgreSQL is not installed (Debian: apt install postgresql): its engine is UNTESTED"
+        )
+        if os.environ.get("KEYFERRY_REQUIRE_ALL_CLIENTS"):
+            pytest.fail(missing)
+        pytest.skip(missing)
+    with PostgreSQLCluster() as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def postgresql_url(postgresql: PostgreSQLCluster) -> Iterator[str]:
+    """The URL of a database that does not exist yet, and is removed afterwards."""
+    database = f"keyferry-{secrets.token_hex(6)}"
+    yield postgresql.url(database)
+    postgresql.drop(database)
 
 
 @pytest.fixture(scope="session")

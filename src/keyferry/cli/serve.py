@@ -34,8 +34,9 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option(
     "--store",
     metavar="URL",
-    help="memory: or sqlite:///FILE, one per Region ({region} is replaced, or -REGION goes before"
-    " the suffix).  [default: a SQLite file in the data folder; memory: with --dev]",
+    help="memory:, sqlite:///FILE or postgresql://USER@HOST:PORT/DATABASE, one per Region"
+    " ({region} is replaced, or -REGION goes before the suffix or after the database's name)."
+    "  [default: a SQLite file in the data folder; memory: with --dev]",
 )
 @click.option(
     "--master-key",

@@ -113,6 +113,12 @@ def _of_region(place: str, region: str) -> str:
         name = f"{stem}-{region}{dot}{suffix}" if stem else f"{name}-{region}"
         return f"{scheme}:{folder}{slash}{name}"
     url, question, query = place.partition("?")
+    if scheme == "postgresql" and not url.rpartition("//")[2].partition("/")[2]:
+        # The Region would become part of the host's name.
+        raise ConfigurationError(
+            "--store postgresql: the URL names no database",
+            hint="use postgresql://USER@HOST:PORT/DATABASE",
+        )
     return f"{url}-{region}{question}{query}"
 
 
@@ -138,7 +144,7 @@ class ListenerSettings:
         if self.workers > 1 and service.in_memory:
             raise ConfigurationError(
                 f"--workers {self.workers}: a store in memory belongs to one worker",
-                hint="use a sqlite: store, or --workers 1",
+                hint="use a sqlite: or postgresql: store, or --workers 1",
             )
         if (self.tls_cert is None) != (self.tls_key is None):
             raise ConfigurationError("--tls-cert and --tls-key go together")

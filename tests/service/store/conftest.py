@@ -80,13 +80,19 @@ def file_store(database: Path, master_key: LocalMasterKey) -> Iterator[SQLStore]
         yield store
 
 
-@pytest.fixture(params=["memory", "file"])
-def store(
-    request: pytest.FixtureRequest, database: Path, master_key: LocalMasterKey
-) -> Iterator[SQLStore]:
+@pytest.fixture(params=["memory", "file", "postgresql"])
+def store_url(request: pytest.FixtureRequest, database: Path) -> str:
+    """Where a fresh store is, on each engine."""
+    if request.param == "postgresql":
+        # Asked for here, so that tests of the other engines start no server.
+        return str(request.getfixturevalue("postgresql_url"))
+    return "memory:" if request.param == "memory" else f"sqlite:///{database}"
+
+
+@pytest.fixture
+def store(store_url: str, master_key: LocalMasterKey) -> Iterator[SQLStore]:
     """A fresh store on each engine."""
-    url = "memory:" if request.param == "memory" else f"sqlite:///{database}"
-    with open_store(url, region=REGION, master_key=master_key) as opened:
+    with open_store(store_url, region=REGION, master_key=master_key) as opened:
         yield opened
 
 

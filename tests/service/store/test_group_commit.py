@@ -14,6 +14,7 @@ from keyferry.errors import StoreError
 from keyferry.service.errors import ConflictError
 from keyferry.service.store import group_commit
 from keyferry.service.store.opening import open_store
+from keyferry.service.store.postgresql import PostgreSQLEngine
 from keyferry.service.store.records import AliasRecord, KeyRecord
 from keyferry.service.store.sqlite import SQLiteEngine
 from keyferry.service.store.store import SQLStore
@@ -41,16 +42,16 @@ class Gate:
 
 
 @pytest.fixture
-def commits(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+def commits(store: SQLStore, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Grows by one with each commit."""
     done: list[int] = []
-    commit = SQLiteEngine.commit
+    commit = store._engine.commit
 
-    def counting(engine: SQLiteEngine) -> None:
-        commit(engine)
+    def counting() -> None:
+        commit()
         done.append(1)
 
-    monkeypatch.setattr(SQLiteEngine, "commit", counting)
+    monkeypatch.setattr(store._engine, "commit", counting)
     return done
 
 
@@ -139,12 +140,12 @@ async def test_a_failed_commit_fails_everyone(
 ) -> None:
     """No caller hears of success, nothing is there, and the store goes on afterwards."""
 
-    def failing(_: SQLiteEngine) -> None:
+    def failing() -> None:
         raise StoreError("disk I/O error")
 
     def break_commit(tx: SQLTransaction) -> None:
         tx.insert_key(key_record(1))
-        monkeypatch.setattr(SQLiteEngine, "commit", failing)
+        monkeypatch.setattr(store._engine, "commit", failing)
 
     def refused(tx: SQLTransaction) -> None:
         raise ConflictError("its own answer")
@@ -160,11 +161,12 @@ async def test_a_failed_commit_fails_everyone(
 async def test_a_transaction_the_engine_gave_up_is_not_half_done(
     store: SQLStore, gathered: Gathered, key_record: MakeKey
 ) -> None:
-    """After SQLite rolled back by itself, no later statement commits on its own."""
+    """After the database rolled back by itself, no later statement commits on its own."""
 
     def give_up(tx: SQLTransaction) -> None:
         engine = tx._engine
-        assert isinstance(engine, SQLiteEngine)
+        assert isinstance(engine, SQLiteEngine | PostgreSQLEngine)
+        assert engine._writer is not None
         engine._writer.execute("ROLLBACK")
 
     results = await gathered(
@@ -214,7 +216,7 @@ async def test_reads_within_a_change_see_it_and_others_do_not(
     waited: list[threading.Thread] = []
     assert await store.write(change) == key
     waited[0].join(10)
-    in_memory = store._engine._memory_lock is not None  # type: ignore[attr-defined]
+    in_memory = getattr(store._engine, "_memory_lock", None) is not None
     assert seen_outside == [key if in_memory else None]
 
 
@@ -237,7 +239,11 @@ async def test_a_cancelled_caller_disturbs_nobody(
 
 
 class TestInPlace:
-    """Which thread a batch runs in."""
+    """Which thread a batch runs in, on an engine that may run it on the loop."""
+
+    @pytest.fixture(params=["memory", "file"])
+    def store_url(self, request: pytest.FixtureRequest, database: Path) -> str:
+        return "memory:" if request.param == "memory" else f"sqlite:///{database}"
 
     @staticmethod
     async def runs_in(store: SQLStore) -> str:

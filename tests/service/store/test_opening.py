@@ -100,7 +100,17 @@ def test_changed_record_of_the_key_is_refused(
 
 
 @pytest.mark.parametrize(
-    "url", ["", "memory", "sqlite:", "sqlite:///", "sqlite://x", "postgresql://user:secret@h/db"]
+    "url",
+    [
+        "",
+        "memory",
+        "sqlite:",
+        "sqlite:///",
+        "sqlite://x",
+        "postgresql://user:secret@h",
+        "postgresql://user:se%secret@h/db",
+        "mysql://user:secret@h/db",
+    ],
 )
 def test_unknown_urls_are_refused(url: str, master_key: LocalMasterKey) -> None:
     """What this build does not know is a configuration error, and its password is not told."""

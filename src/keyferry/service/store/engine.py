@@ -7,7 +7,7 @@ and ends transactions, and spells what SQL leaves open (placeholders, a few colu
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 Value = str | int | bytes | None
@@ -28,6 +28,13 @@ class Engine(Protocol):
         ...
 
     def fetch(self, statement: str, parameters: Sequence[Value] = ()) -> list[Row]: ...
+
+    def key_epoch(self, read: Callable[[], bytes]) -> bytes:
+        """
+        The key epoch: what `read` fetches, or what it fetched before if the engine is told of
+        every change of it.
+        """
+        ...
 
     def begin(self, *, wait: bool = True) -> bool:
         """
@@ -57,12 +64,16 @@ class Engine(Protocol):
         """Undo what was done since the savepoint."""
         ...
 
+    def announce_key_epoch(self) -> None:
+        """This transaction writes another key epoch: tell who keeps one, once it is committed."""
+        ...
+
     def commit(self) -> None:
         """
         Return when the transaction is on disk.
 
         Raises StoreError if it is not, also when the engine itself gave the transaction up before
-        (a full disk, say).
+        (a full disk, say); or, over a network, if it cannot be told in reasonable time.
         """
         ...
 

@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from keyferry.errors import ConfigurationError
+from keyferry.errors import ConfigurationError, StoreError
 from keyferry.service.store import sql
 from keyferry.service.store.engine import Engine
 from keyferry.service.store.migrate import migrate
@@ -24,6 +24,7 @@ from keyferry.service.vault.master_key import MasterKey, load_master_key
 from keyferry.service.vault.store_key import StoreKey, WrappedStoreKey
 
 _SQLITE = "sqlite:///"
+_POSTGRESQL = "postgresql://"
 
 
 def open_store(
@@ -37,8 +38,8 @@ def open_store(
     Open the store of one Region, making it if it is new.
 
     Args:
-        url: `memory:` or `sqlite:///FILE`; FILE is absolute (`sqlite:////var/…`) or relative to
-            the working directory. `url.py` makes it from what the user configured.
+        url: `memory:`; `sqlite:///FILE` with FILE absolute (`sqlite:////var/…`) or relative to
+            the working directory; or `postgresql://USER@HOST:PORT/DATABASE`.
         region: the Region it belongs to.
         master_key: the key, or its URI; then `file:PATH` is made if the store has no key yet.
 
@@ -65,15 +66,28 @@ def open_store(
         raise
 
 
-def open_engine(url: str) -> Engine:
-    """Open the database a URL names, as it is."""
+def open_engine(url: str, *, create: bool = True) -> Engine:
+    """
+    Open the database a URL names, as it is.
+
+    Args:
+        create: make it if it does not exist; otherwise that is a StoreError.
+    """
     if url == "memory:":
         return SQLiteEngine(None)
     if url.startswith(_SQLITE) and len(url) > len(_SQLITE):
-        return SQLiteEngine(Path(url.removeprefix(_SQLITE)))
+        path = Path(url.removeprefix(_SQLITE))
+        if not create and not path.exists():
+            raise StoreError(f"{path}: no such file")
+        return SQLiteEngine(path)
+    if url.startswith(_POSTGRESQL):
+        # Imported here: most stores are files, and this takes longer than all the rest.
+        from keyferry.service.store.postgresql import PostgreSQLEngine
+
+        return PostgreSQLEngine(url, create=create)
     raise ConfigurationError(
         f"store {url.partition(':')[0]}: not a store of this build",
-        hint="use memory: or sqlite:///FILE",
+        hint="use memory:, sqlite:///FILE or postgresql://USER@HOST:PORT/DATABASE",
     )
 
 

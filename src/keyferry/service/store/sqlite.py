@@ -16,7 +16,7 @@ import os
 import sqlite3
 import threading
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
@@ -101,6 +101,9 @@ class SQLiteEngine:
         self._readers.add(reader)
         return reader
 
+    def key_epoch(self, read: Callable[[], bytes]) -> bytes:
+        return read()  # a row of this machine costs little, and is always the truth
+
     # --- the one writer ------------------------------------------------------------------------
 
     def _run(
@@ -152,6 +155,9 @@ class SQLiteEngine:
     def undo(self) -> None:
         self._run(self._writer, "ROLLBACK TO change")
         self._run(self._writer, "RELEASE change")
+
+    def announce_key_epoch(self) -> None:
+        """Nothing to do: everybody reads the epoch itself."""
 
     def commit(self) -> None:
         if not self._writer.in_transaction:

@@ -37,6 +37,9 @@ class SQLStore(SQLView):
     def _fetch(self, statement: str, parameters: Sequence[Value] = ()) -> list[Row]:
         return self._engine.fetch(statement, parameters)
 
+    def key_epoch(self) -> bytes:
+        return self._engine.key_epoch(super().key_epoch)
+
     async def write(self, change: Callable[[Transaction], T]) -> T:
         """
         Run `change` durably and return its result.

@@ -134,6 +134,7 @@ class SQLTransaction(SQLView, ReplicationWrites):
         # Random, not counted: a store taken back to an earlier copy must not meet a value again
         # that some process has seen.
         self._engine.execute(sql.UPSERT_KEY_EPOCH, (os.urandom(16),))
+        self._engine.announce_key_epoch()
 
     def append_audit(self, record: AuditRecord) -> None:
         self._engine.execute(sql.INSERT_AUDIT_EVENT, rows.audit_values(record))
