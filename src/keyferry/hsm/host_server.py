@@ -28,7 +28,8 @@ MAX_WAITING: Final = 64  # messages of one connection that wait behind a slow co
 class Limits:
     """What one connection, and all together, may take."""
 
-    half_frame_s: float = 10.0  # how long a frame may take to arrive; idle connections stay
+    half_frame_s: float = 10.0  # how long a frame may take to arrive
+    idle_s: float | None = None  # how long a connection may be silent; None: for ever
     connections: int = 256
 
 
@@ -42,6 +43,7 @@ class ServedConnection(asyncio.Protocol):
         self._pending: asyncio.Task[None] | None = None
         self._transport: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._silence: asyncio.TimerHandle | None = None
         self._write_blocked = False
         self._read_paused = False
         self._closing = False
@@ -59,12 +61,16 @@ class ServedConnection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
         if not self._server.admit(self):
             self._transport.abort()
+            return
+        self._watch_silence()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection; a command in progress ends unheard."""
         del exc
         self._closing = True
         self._stop_timer()
+        if self._silence is not None:
+            self._silence.cancel()
         self._waiting.clear()
         if self._pending is not None:
             self._pending.cancel()
@@ -74,6 +80,7 @@ class ServedConnection(asyncio.Protocol):
         """Cut messages out of the stream and answer them in order."""
         if self._closing:
             return
+        self._watch_silence()
         try:
             self._waiting.extend(self._parser.feed(data))
         except HSMFrameError:
@@ -163,6 +170,21 @@ class ServedConnection(asyncio.Protocol):
         self._stop_timer()
         if self._transport is not None:
             self._transport.abort()
+
+    def _watch_silence(self) -> None:
+        """Some clients never close what they opened; their places are needed again."""
+        limit = self._server.limits.idle_s
+        if limit is None:
+            return
+        if self._silence is not None:
+            self._silence.cancel()
+        self._silence = self._server.loop.call_later(limit, self._fell_silent)
+
+    def _fell_silent(self) -> None:
+        if self._pending is None and not self._waiting:
+            self.close()
+        else:
+            self._watch_silence()
 
     def _stop_timer(self) -> None:
         if self._timer is not None:

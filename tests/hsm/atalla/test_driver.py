@@ -26,6 +26,7 @@ from keyferry.hsm.atalla.simulator import Device
 from keyferry.hsm.atalla.simulator.challenges import DualControl
 from keyferry.hsm.atalla.simulator.running import AtallaServer
 from keyferry.hsm.host_pool import client_tls
+from keyferry.hsm.host_server import Limits
 from keyferry.hsm.simulator_process import ProcessOptions, prepare
 
 KEY = bytes.fromhex("0123456789ABCDEFFEDCBA9876543210")
@@ -334,3 +335,16 @@ async def test_auto_is_for_nobody_else() -> None:
     assert isinstance(auto, bytes)
     _, _, challenge, answer, _ = auto.decode().split("#")
     assert challenge == answer
+
+
+async def test_silent_connections_are_closed(device: Device) -> None:
+    """A client that opens connections and never closes them does not keep its places."""
+    limits = Limits(idle_s=0.05, connections=1)
+    async with AtallaServer(device, limits=limits, with_console=False) as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        async with asyncio.timeout(10):
+            assert await reader.read() == b""
+        writer.close()
+        await writer.wait_closed()
+        async with AtallaDriver("127.0.0.1", server.port) as driver:
+            assert await driver.echo("hello") == "hello"

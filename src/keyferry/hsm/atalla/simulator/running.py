@@ -19,6 +19,7 @@ from keyferry.log import EventLog
 log = EventLog("keyferry.hsm.atalla.simulator")
 
 FIRMWARE = "AT1000 simulator"
+IDLE_S = 600.0  # the published samples open a connection for each command and close none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +65,7 @@ class AtallaServer(HostServer):
             host=host,
             port=port,
             tls=tls,
-            limits=limits or Limits(),
+            limits=limits or Limits(idle_s=IDLE_S),
         )
         self._console = Console(device.challenges) if with_console else None
         self._state = state
