@@ -6,7 +6,6 @@ The commands for TR-34 and TR-31 are those the published samples send. Sources: 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Final
 
 from cryptography import x509
@@ -28,9 +27,9 @@ from keyferry.errors import (
     HSMFrameError,
     KeyferryError,
 )
-from keyferry.hsm.atalla.client import HostClient
 from keyferry.hsm.atalla.commands.rsa import HASH_CODES
 from keyferry.hsm.atalla.dual_control import Operator, trust_public_key
+from keyferry.hsm.atalla.payments import PaymentClient
 from keyferry.hsm.atalla.results import (
     ExportedKey,
     GeneratedKey,
@@ -50,7 +49,7 @@ _OAEP_SHA_256: Final = "4"
 _RSA_TIMEOUT_S: Final = 120.0
 
 
-class AtallaDriver(HostClient):
+class AtallaDriver(PaymentClient):
     """
     One Atalla and the keys its host keeps. Use as an asynchronous context manager.
 
@@ -355,65 +354,6 @@ class AtallaDriver(HostClient):
             signing_token=values.text("new_signing_token"),
         )
 
-    # --- proof by use -----------------------------------------------------------------------
-
-    async def generate_cvv(self, *, key: str, pan: str, expiry: str, service_code: str) -> str:
-        """Return the card verification value, 3 digits (5D)."""
-        data = {"algorithm": "3", "kcvv": key, "card_data": pan + expiry + service_code}
-        return (await self.call("5D", data)).text("new_cvv")[:3]
-
-    async def generate_mac(self, *, key: str, data: bytes, algorithm: str = "3") -> bytes:
-        """
-        Return a MAC of 8 bytes (98).
-
-        Args:
-            key: AKB of a MAC key.
-            data: at least one byte; zeros fill it up to whole blocks.
-            algorithm: of ISO 9797-1: `1` or `3`.
-        """
-        values: Mapping[str, object] = {
-            "mac_key": key,
-            "algorithm": algorithm,
-            "mac_option": "7",
-            "data_form": "U",
-            "length": 2 * len(data),
-            "data": data,
-            "trailer": "18",
-        }
-        text = (await self.call("98", values)).text("new_mac").replace(" ", "")
-        try:
-            return bytes.fromhex(text)
-        except ValueError as error:
-            raise HSMFrameError("98 answered with no MAC", field="new_mac") from error
-
-    async def encrypt_pin(self, *, key: str, pin: str, pan: str) -> bytes:
-        """Return an ISO format 0 PIN block (30); `pan` with its check digit."""
-        values = {"kpe": key, "pin": pin, "pan12": _twelve(pan)}
-        return (await self.call("30", values)).raw("new_block")
-
-    async def translate_pin(
-        self, block: bytes, *, incoming_key: str, outgoing_key: str, pan: str
-    ) -> bytes:
-        """
-        Bring a PIN block under another key (31); `pan` with its check digit.
-
-        Raises:
-            HSMFrameError: the block does not open under the incoming key.
-        """
-        values = await self.call(
-            "31",
-            {
-                "block_type": "1",
-                "kpe_in": incoming_key,
-                "kpe_out": outgoing_key,
-                "block": block,
-                "pan12": _twelve(pan),
-            },
-        )
-        if values.text("sanity") != "Y" or values.get("new_block") is None:
-            raise HSMFrameError("31: the PIN block does not open", field="block")
-        return values.raw("new_block")
-
 
 def _exported(values: Values, name: str) -> ExportedKey:
     return ExportedKey(block=values.text(name), check_digits=values.text("check_digits"))
@@ -425,11 +365,6 @@ def _position(envelope: bytes, part: bytes) -> int:
     if at < 0:
         raise HSMFrameError("136 answered a part that is not in its envelope")
     return 2 * at + 1
-
-
-def _twelve(pan: str) -> str:
-    """Return the twelve digits before the check digit."""
-    return pan[:-1][-12:].rjust(12, "0")
 
 
 def _hash_code(algorithm: hashes.HashAlgorithm | None) -> str:
