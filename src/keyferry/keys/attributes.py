@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 from keyferry.errors import KeyAttributesError
 from keyferry.keys.algorithms import KeyAlgorithm
@@ -108,12 +109,17 @@ def check_attributes(attributes: KeyAttributes) -> None:
             f" {key_class}: expected {', '.join(sorted(rule.algorithms))}"
         )
     letters = rule.letters
-    if attributes.modes_of_use not in {ModesOfUse.from_letter(letter) for letter in letters}:
+    if attributes.modes_of_use not in _modes(letters):
         flags = ", ".join(attributes.modes_of_use.names) or "no flag"
         raise KeyAttributesError(
             f"KeyModesOfUse: {flags} is not valid for {usage} of class {key_class}: expected"
             f" exactly {' or '.join(_flag_set(letter) for letter in sorted(letters))}"
         )
+
+
+@cache  # there are six different sets of letters
+def _modes(letters: frozenset[str]) -> frozenset[ModesOfUse]:
+    return frozenset(ModesOfUse.from_letter(letter) for letter in letters)
 
 
 def _flag_set(letter: str) -> str:

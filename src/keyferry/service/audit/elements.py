@@ -70,6 +70,8 @@ def shown_instant(moment: datetime) -> str:
 def _shower(types: ModuleType, name: str) -> _Shown:
     """How a shape of the model is shown; built once for each."""
     of_name: Shape = types.SHAPES[name]
+    if (kind := _plain_type(of_name)) is not None:
+        return _of_type(kind)
     match of_name:
         case Structure() as shape:
             return _structure(types, shape, types.SENSITIVE_MEMBERS.get(name, frozenset()))
@@ -77,48 +79,63 @@ def _shower(types: ModuleType, name: str) -> _Shown:
             return _list(types, shape)
         case MapOf() as shape:
             return _map(types, shape)
-        case Text(sensitive=True):
-            return lambda _: REDACTED
-        case Text():
-            return _of_type(str)
-        case Number():
-            return _of_type(int)
-        case Flag():
-            return _of_type(bool)
         case Timestamp():
             return _timestamp
+        case _:
+            return _redacted  # a sensitive text
 
 
 def _structure(types: ModuleType, shape: Structure, sensitive: frozenset[str]) -> _Shown:
     # SENSITIVE_MEMBERS names members as Python does; a map can be sensitive as a whole.
     hidden = {name.replace("_", "") for name in sensitive}
-    members: list[tuple[str, str, _Shown]] | None = None
+    # Wire name → shown name, and the type of what is shown as it is or else how it is shown. Filled
+    # at first use, since shapes may refer to each other in circles; assigned as a whole, since
+    # records are made on several threads.
+    members: dict[str, tuple[str, type | None, _Shown]] | None = None
 
     def show(value: Any) -> Any:
         if not isinstance(value, dict):
             return _ABSENT
         nonlocal members
         if members is None:
-            # At first use, since shapes may refer to each other in circles; assigned as a whole,
-            # since records are made on several threads.
-            members = [
-                (
-                    member,
+            members = {
+                member: (lower_camel(member), None, _redacted)
+                if member.lower() in hidden
+                else (
                     lower_camel(member),
-                    (lambda _: REDACTED)
-                    if member.lower() in hidden
-                    else _shower(types, member_shape),
+                    _plain_type(types.SHAPES[member_shape]),
+                    _shower(types, member_shape),
                 )
                 for member, member_shape in shape.members.items()
-            ]
+            }
         shown = {}
-        for name, shown_name, shower in members:
-            member = value.get(name)
-            if member is not None and (part := shower(member)) is not _ABSENT:
+        known = members.get
+        for name, member in value.items():
+            if member is None or (how := known(name)) is None:
+                continue
+            shown_name, kind, shower = how
+            # Most members are plain; a call for each would be half the cost of a record.
+            if kind is not None:
+                if type(member) is kind:
+                    shown[shown_name] = member
+            elif (part := shower(member)) is not _ABSENT:
                 shown[shown_name] = part
         return shown
 
     return show
+
+
+def _plain_type(shape: Shape) -> type | None:
+    """The type of a value that is shown as it is, None for any other shape."""
+    match shape:
+        case Text(sensitive=False):
+            return str
+        case Number():
+            return int
+        case Flag():
+            return bool
+        case _:
+            return None
 
 
 def _list(types: ModuleType, shape: ListOf) -> _Shown:
@@ -144,6 +161,10 @@ def _map(types: ModuleType, shape: MapOf) -> _Shown:
 
 def _of_type(kind: type) -> _Shown:
     return lambda value: value if type(value) is kind else _ABSENT
+
+
+def _redacted(_: Any) -> str:
+    return REDACTED
 
 
 def _timestamp(value: Any) -> Any:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Self
 
 import msgspec
@@ -133,7 +134,7 @@ def data_event(
 def _call_record(
     *,
     operation: str,
-    elements: tuple[dict[str, Any] | None, dict[str, Any] | None],
+    elements: tuple[msgspec.Raw | None, msgspec.Raw | None],
     category: dict[str, Any],
     error: tuple[str, str] | None,
     region: str,
@@ -222,29 +223,37 @@ def service_event(
     )
 
 
-def _identity(principal: Principal) -> dict[str, Any]:
+@lru_cache(maxsize=1024)  # as many as there are access keys
+def _identity(principal: Principal) -> msgspec.Raw:
+    """Who called, as JSON."""
     # principalId is an id of IAM's own; the name is the nearest we have to it.
     resource = principal.arn.rpartition(":")[2]
     kind = {"root": "Root", "role": "Role", "assumed-role": "AssumedRole"}
-    return {
-        "type": kind.get(resource.partition("/")[0], "IAMUser"),
-        "principalId": principal.name,
-        "arn": principal.arn,
-        "accountId": principal.account,
-        "accessKeyId": principal.access_key_id,
-        "userName": principal.name,
-    }
+    return msgspec.Raw(
+        _encode(
+            {
+                "type": kind.get(resource.partition("/")[0], "IAMUser"),
+                "principalId": principal.name,
+                "arn": principal.arn,
+                "accountId": principal.account,
+                "accessKeyId": principal.access_key_id,
+                "userName": principal.name,
+            }
+        )
+    )
 
 
 def _event_time(now: datetime) -> str:
-    return now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    utc = now.astimezone(UTC)
+    return f"{utc.year}-{utc.month:02}-{utc.day:02}T{utc.hour:02}:{utc.minute:02}:{utc.second:02}Z"
 
 
-def _bounded(elements: dict[str, Any] | None) -> dict[str, Any] | None:
-    """Elements too large for a record are left out, and the record says so."""
+def _bounded(elements: dict[str, Any] | None) -> msgspec.Raw | None:
+    """Elements as JSON; those too large for a record are left out, and the record says so."""
     if elements is None:
         return None
-    size = len(_encode(elements))
-    if size <= MAX_ELEMENTS_BYTES:
-        return elements
-    return {"omitted": True, "originalSize": size, "reason": "too large for a record"}
+    encoded = _encode(elements)
+    if len(encoded) > MAX_ELEMENTS_BYTES:
+        reason = "too large for a record"
+        encoded = _encode({"omitted": True, "originalSize": len(encoded), "reason": reason})
+    return msgspec.Raw(encoded)
