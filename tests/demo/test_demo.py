@@ -48,15 +48,15 @@ def _processes_of(folder: Path) -> list[str]:
 
 
 def test_every_line_is_proven(tmp_path: Path) -> None:
-    """payShield by three protocols, both LMK schemes, and one Region into the other."""
+    """Each HSM family by every protocol it speaks, and one Region into the other."""
     with _demo(tmp_path) as demo:
         out, err = demo.communicate(timeout=240)
     assert demo.returncode == 0, err
     *table, _, summary = out.splitlines()
-    assert summary.startswith("9 of 9 keys are proven")
+    assert summary.startswith("14 of 14 keys are proven")
     header, *lines = table
     assert header.split()[:2] == ["key", "from"]
-    assert len(lines) == 9
+    assert len(lines) == 14
     assert all(line.endswith("proven") for line in lines)
     for protocol in ("TR-34", "TR-31", "ECDH"):
         assert any(protocol in line and "payShield" in line for line in lines)

@@ -16,6 +16,9 @@ from keyferry.demo.exchanges import FAR, NEAR, Line, Results, planned, run_excha
 from keyferry.demo.interruption import Interruption
 from keyferry.demo.processes import DemoError, Processes
 
+# The families and what their simulators are started with.
+SIMULATORS = {"payshield": (), "futurex": (), "atalla": ("--dual-control", "auto")}
+
 
 def main() -> int:
     """Run the demonstration and return its exit code."""
@@ -44,9 +47,12 @@ def main() -> int:
 
 
 def _exchange_all(processes: Processes) -> list[Line]:
-    _say(f"starting the service with Regions {NEAR} and {FAR}, and a payShield simulator")
+    _say(f"starting the service with Regions {NEAR} and {FAR}, and the HSM simulators")
     service = processes.start("serve", *("serve", "--dev", "--port", "0"))
-    simulator = processes.start("payshield", *("simulate", "payshield", "--port", "0"))
+    ports = {
+        family: processes.start(family, *("simulate", family, "--port", "0", *options))["port"]
+        for family, options in SIMULATORS.items()
+    }
     processes.environment |= {
         "AWS_ENDPOINT_URL_PAYMENT_CRYPTOGRAPHY": service["url"],
         "AWS_ACCESS_KEY_ID": "test",
@@ -55,7 +61,7 @@ def _exchange_all(processes: Processes) -> list[Line]:
     }
     results: Results = {}
     lines = []
-    for exchange in planned(simulator["port"]):
+    for exchange in planned(ports):
         _say(f"{exchange.source} to {exchange.target} by {exchange.method}: {exchange.name}")
         line = run_exchange(exchange, results, processes)
         if line.reason:

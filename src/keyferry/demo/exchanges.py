@@ -54,19 +54,30 @@ class Line:
         )
 
 
-def planned(hsm_port: int) -> list[Exchange]:
-    """Return the exchanges in an order in which each finds what it needs."""
+def planned(ports: Mapping[str, int]) -> list[Exchange]:
+    """
+    Return the exchanges in an order in which each finds what it needs.
 
-    def payshield(method: str, *, variant: bool = False, kek: str = "", **flow: Any) -> Configure:
+    Args:
+        ports: of the simulators, by family.
+    """
+
+    def hsm(
+        family: str, method: str, *, kek: str = "", **members: Any
+    ) -> tuple[str, str, Configure]:
+        """An HSM as sender; what is not of the device (`variant_lmk`) belongs to the exchange."""
+        device = {name: members.pop(name) for name in ("variant_lmk",) if name in members}
+
         def configure(results: Results) -> Mapping[str, Any]:
             krd: dict[str, Any] = {"region": NEAR}
+            flow = dict(members)
             if kek:
                 flow["kek"] = results[kek]["kdh_key"]
                 krd["tr31"] = {"kek": results[kek]["key_arn"]}
-            hsm = {"port": hsm_port, "variant_lmk": variant, method: flow}
-            return {"kdh": {"payshield": hsm}, "krd": {"apc": krd}}
+            sender = {"port": ports[family], **device, method: flow}
+            return {"kdh": {family: sender}, "krd": {"apc": krd}}
 
-        return configure
+        return family, method, configure
 
     def region(method: str, *, kek: str = "", key: str = "", **flow: Any) -> Configure:
         def configure(results: Results) -> Mapping[str, Any]:
@@ -81,40 +92,41 @@ def planned(hsm_port: int) -> list[Exchange]:
 
         return configure
 
+    pin = {"key_usage": "TR31_P0_PIN_ENCRYPTION_KEY", "key_algorithm": "AES_128"}
     key_block, variant = "payShield, key block LMK", "payShield, variant LMK"
-    pin = payshield(
-        "tr31",
-        kek="aes-kek",
-        key_usage="TR31_P0_PIN_ENCRYPTION_KEY",
-        key_algorithm="AES_128",
-    )
+    futurex, atalla = "Futurex", "Atalla"
     return [
-        _hsm("kek", "tr34", key_block, payshield("tr34")),
-        _hsm("bdk", "tr31", key_block, payshield("tr31", kek="kek"), "kek"),
-        _hsm("aes-kek", "ecdh", key_block, payshield("ecdh")),
-        _hsm("pek", "tr31", key_block, pin, "aes-kek"),
-        _hsm("variant-kek", "tr34", variant, payshield("tr34", variant=True)),
+        _hsm("kek", key_block, hsm("payshield", "tr34")),
+        _hsm("bdk", key_block, hsm("payshield", "tr31", kek="kek"), "kek"),
+        _hsm("aes-kek", key_block, hsm("payshield", "ecdh")),
+        _hsm("pek", key_block, hsm("payshield", "tr31", kek="aes-kek", **pin), "aes-kek"),
+        _hsm("variant-kek", variant, hsm("payshield", "tr34", variant_lmk=True)),
         _hsm(
             "variant-bdk",
-            "tr31",
             variant,
-            payshield("tr31", variant=True, kek="variant-kek"),
+            hsm("payshield", "tr31", variant_lmk=True, kek="variant-kek"),
             "variant-kek",
         ),
+        _hsm("futurex-kek", futurex, hsm("futurex", "tr34")),
+        _hsm("futurex-bdk", futurex, hsm("futurex", "tr31", kek="futurex-kek"), "futurex-kek"),
+        _hsm("futurex-aes-kek", futurex, hsm("futurex", "ecdh")),
+        _hsm("atalla-kek", atalla, hsm("atalla", "tr34")),
+        _hsm("atalla-bdk", atalla, hsm("atalla", "tr31", kek="atalla-kek"), "atalla-kek"),
         _between("far-kek", "tr34", region("tr34")),
         _between("far-bdk", "tr31", region("tr31", kek="far-kek", key="bdk"), "far-kek", "bdk"),
         _between("far-pek", "ecdh", region("ecdh", key="pek"), "pek"),
     ]
 
 
-def _hsm(name: str, method: str, source: str, configure: Configure, *needs: str) -> Exchange:
+def _hsm(name: str, source: str, configure: tuple[str, str, Configure], *needs: str) -> Exchange:
+    family, method, make = configure
     return Exchange(
         name=name,
         method=method,
-        kdh="payshield",
+        kdh=family,
         source=source,
         target=NEAR,
-        configure=configure,
+        configure=make,
         needs=needs,
     )
 
