@@ -171,10 +171,10 @@ def test_refused_pins(ask: Ask, device: Device, request_: str, code: str) -> Non
 
 
 def test_clear_test_pins(ask: Ask) -> None:
-    """In test mode a PIN under the LMK is 0 and itself, as old simulators have it."""
-    device = Device(settings=Settings(default_lmk="02", clear_test_pins=True))
+    """In test mode a PIN under the LMK is 0 and itself, filled with F to its width."""
+    device = Device(settings=Settings(default_lmk="02", clear_test_pins=True, pin_length=8))
     answer = ask(device, "JA54000890000906").decode()
-    assert (answer[:5], len(answer)) == ("JB000", 11)
+    assert (answer[:5], answer[-2:], len(answer)) == ("JB000", "FF", 13)
 
 
 def test_tdes_key_block_lmk(ask: Ask) -> None:

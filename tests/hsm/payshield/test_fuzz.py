@@ -76,7 +76,7 @@ def check(device: Device, message: bytes) -> None:
     assert answer[:4] == message[:4]
     assert answer[4:6] == bytes((message[4], (message[5] + 1) & 0xFF))
     code = answer[6:8].decode("ascii")
-    assert code in MEANINGS or code in ("00", "01", "03", "06", "07", "08")
+    assert code in MEANINGS or code in ("00", "01", "03", "06", "07", "08", "09")
     assert code != "41"
     assert (len(device.lmks), device.lmks.old_count, device.settings) == before
 

@@ -10,12 +10,21 @@ from typing import Final
 
 from keyferry.hsm.commands import Command
 from keyferry.hsm.payshield.commands import (
+    audit,
+    cards,
     check_value,
+    data_encryption,
     diagnostics,
+    dukpt_verification,
+    emv,
     exchange,
+    hmac,
     key_generation,
     key_transfer,
     legacy,
+    macs,
+    pin_translation,
+    pin_verification,
     pins,
     rsa,
 )
@@ -30,7 +39,16 @@ COMMANDS: Final[dict[str, Command]] = {
         rsa,
         exchange,
         pins,
+        pin_translation,
+        pin_verification,
+        dukpt_verification,
+        cards,
+        data_encryption,
+        macs,
+        emv,
+        hmac,
         diagnostics,
+        audit,
     )
     for command in table.COMMANDS
 }

@@ -11,11 +11,14 @@ from typing import Final
 
 from keyferry.errors import ConfigurationError
 
-ACTIVITIES: Final = ("generate", "component", "import", "export", "eckai", "diag")
+ACTIVITIES: Final = ("generate", "component", "import", "export", "eckai", "diag", "pin")
 INTERFACES: Final = ("host", "console")
 EVERY_KEY: Final = "*"
 
-DEFAULT: Final = frozenset(f"{activity}.{EVERY_KEY}.host" for activity in ACTIVITIES)
+# What key exchanges need; a clear PIN (NG) leaves only where officers have said so.
+DEFAULT: Final = frozenset(
+    f"{activity}.{EVERY_KEY}.host" for activity in ACTIVITIES if activity != "pin"
+)
 
 # Import is restricted for few types, export for all but the ZMK (public extract of the key type
 # table); generation and components for every one.

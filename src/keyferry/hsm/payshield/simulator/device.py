@@ -33,14 +33,17 @@ from keyferry.hsm.payshield.message import (
 )
 from keyferry.hsm.payshield.simulator import operations
 from keyferry.hsm.payshield.simulator.activities import is_authorised, is_restricted
+from keyferry.hsm.payshield.simulator.audit_log import AuditLog
 from keyferry.hsm.payshield.simulator.call import (
     HANDLERS,
+    NOT_PERMITTED,
     SCHEMES_DIFFER,
     SYNTAX,
     Call,
     Result,
     keys_under,
 )
+from keyferry.hsm.payshield.simulator.key_roles import OpenedKeys
 from keyferry.hsm.payshield.simulator.lmk_store import AnyLMK, LMKStore
 from keyferry.hsm.payshield.simulator.network import NetworkStatistics
 from keyferry.hsm.payshield.simulator.outcome import Answer, CommandRefusedError
@@ -92,6 +95,8 @@ class Device:
         self.volumes: Counter[str] = Counter()
         self.workload = Workload()
         self.network = NetworkStatistics()
+        self.opened_keys = OpenedKeys()
+        self.audit = AuditLog()
         self._unauthorised = unauthorised
         self._executor = executor
         self._path = path
@@ -267,11 +272,19 @@ class Device:
         except HSMFrameError as error:
             code = self._code_of(error, call.command.code)
             return self._refuse(call.command, header, code, trailer)
+        if call.command.code in self.settings.audited_commands:
+            self._audit(call.command, answer.code)
         if len(response) > BUFFER_BYTES:
             return self._refuse(call.command, header, SYNTAX, trailer)
         return response
 
+    def _audit(self, command: Command, code: str) -> None:
+        lmk = self.lmks.get(self.settings.default_lmk)
+        self.audit.add(command.code, code, now=self.now(), key=lmk.pin_key())
+
     def _refuse(self, command: Command, header: bytes, code: str, trailer: bytes) -> bytes:
+        if code == NOT_PERMITTED or command.code in self.settings.audited_commands:
+            self._audit(command, code)
         return encode_response(command, code, None, header=header, trailer=trailer)
 
     def _code_of(self, error: Exception, command: str) -> str:

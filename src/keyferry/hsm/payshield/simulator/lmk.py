@@ -51,6 +51,8 @@ TEST_VARIANT_CHECK_VALUE: Final = "268604"
 
 _PRIVATE_PAIR: Final = "00C"  # LMK pair 34-35
 _PUBLIC_MAC_PAIR: Final = "00D"  # LMK pair 36-37
+_HMAC_PAIR: Final = "10C"  # variant 1 of LMK pair 34-35
+HMAC_USAGES: Final = ("61", "62", "63", "64", "65", "M7")
 _USE_MODES: Final = {"0": ModeOfUse.SIGN, "1": ModeOfUse.DECRYPT, "2": ModeOfUse.NO_RESTRICTIONS}
 
 
@@ -162,6 +164,28 @@ class VariantDeviceLMK:
     def public_key_mac(self, data: bytes) -> bytes:
         """Return the 4 bytes by which the device knows a public key again."""
         return CipherKey(Cipher.TDES, self._pairs.pair(_PUBLIC_MAC_PAIR)).cmac(data)[:4]
+
+    def seal_hmac(self, material: bytes) -> WireKey:
+        """Encrypt an HMAC key: our own construction, raw bytes behind a length."""
+        clear = len(material).to_bytes(2, "big") + material
+        clear += bytes(-len(clear) % 8)
+        return WireKey("", self._hmac_cipher().encrypt_cbc(clear, bytes(8)))
+
+    def open_hmac(self, field: WireKey) -> bytes:
+        """Decrypt an HMAC key; refused with 10 where it does not open."""
+        if field.is_block:
+            raise CommandRefusedError(INCOMPATIBLE_SCHEMES)
+        if not field.body or len(field.body) % 8:
+            raise CommandRefusedError("78")
+        clear = self._hmac_cipher().decrypt_cbc(field.body, bytes(8))
+        size = int.from_bytes(clear[:2], "big")
+        material, filling = clear[2 : 2 + size], clear[2 + size :]
+        if not size or len(material) != size or filling != bytes(-(2 + size) % 8):
+            raise CommandRefusedError("10")
+        return material
+
+    def _hmac_cipher(self) -> CipherKey:
+        return CipherKey(Cipher.TDES, self._pairs.pair(_HMAC_PAIR))
 
     def pin_key(self) -> bytes:
         """Return the pair that encrypts PINs."""
@@ -281,6 +305,23 @@ class KeyBlockDeviceLMK:
         if header.usage != PUBLIC_USAGE or header.algorithm is not Algorithm.RSA:
             raise CommandRefusedError("A6")
         return der
+
+    def seal_hmac(self, header: ThalesHeader, material: bytes) -> WireKey:
+        """Wrap an HMAC key."""
+        return block_field(self._blocks.seal(header, material))
+
+    def open_hmac(self, field: WireKey, modes: str) -> tuple[bytes, str]:
+        """Unwrap an HMAC key block; also return its usage."""
+        if field.scheme != "S":
+            raise CommandRefusedError(INCOMPATIBLE_SCHEMES)
+        header, material = self._blocks.open(field.body)
+        if header.usage not in HMAC_USAGES:
+            raise CommandRefusedError("A6")
+        if header.algorithm is not Algorithm.HMAC:
+            raise CommandRefusedError("A7")
+        if header.mode.value not in modes:
+            raise CommandRefusedError("A8")
+        return material, header.usage
 
     def pin_key(self) -> bytes:
         """Return the key that encrypts PINs."""

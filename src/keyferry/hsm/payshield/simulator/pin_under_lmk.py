@@ -30,12 +30,14 @@ class PinUnderLMK:
         self._cipher = CipherKey(Cipher.AES if is_aes else Cipher.TDES, lmk.pin_key())
         self._is_aes = is_aes
         self._clear = settings.clear_test_pins
-        self.width = 33 if is_aes else settings.pin_length + 1
+        self.width = settings.pin_length + 1
+        if is_aes and not self._clear:
+            self.width = 33
 
     def seal(self, pin: str, account: str) -> str:
         """Return a PIN of 4 to 12 digits under the LMK, for 12 digits of the account number."""
         if self._clear:
-            return f"0{pin}"
+            return f"0{pin}".ljust(self.width, "F")
         if self._is_aes:
             block = f"{len(pin):X}{pin}".ljust(16, "F") + "0000" + account
             return _AES_LETTER + self._cipher.encrypt_ecb(bytes.fromhex(block)).hex().upper()
@@ -44,15 +46,28 @@ class PinUnderLMK:
 
     def open(self, sealed: str, account: str) -> str:
         """Return the clear PIN; refused with 14 where it does not belong to the account number."""
+        if len(sealed) != self.width:
+            raise CommandRefusedError(INVALID_PIN)
         if self._clear:
-            return sealed[1:]
+            pin = sealed[1:].rstrip("F")
+            if sealed[0] != "0" or not pin.isdecimal() or len(pin) < _SHORTEST:
+                raise CommandRefusedError(INVALID_PIN)
+            return pin
         if self._is_aes:
             return self._open_aes(sealed, account)
+        if not sealed.isdecimal():
+            raise CommandRefusedError(INVALID_PIN)
         number = _permute(self._cipher, account, int(sealed), self.width, forward=False)
         return _pin_of(number, self.width - 1)
 
+    @staticmethod
+    def reference(lmk: AnyLMK, account: str) -> str:
+        """Return a reference number of 12 digits for an account number, stable under an LMK."""
+        mac = CipherKey(Cipher.TDES, lmk.pin_key()).cmac(b"reference" + account.encode("ascii"))
+        return f"{int.from_bytes(mac, 'big') % 10**12:012d}"
+
     def _open_aes(self, sealed: str, account: str) -> str:
-        if sealed[:1] != _AES_LETTER:
+        if sealed[:1] != _AES_LETTER or sealed != sealed.upper():
             raise CommandRefusedError(INVALID_PIN)
         block = self._cipher.decrypt_ecb(bytes.fromhex(sealed[1:])).hex().upper()
         length = int(block[0], 16)

@@ -6,10 +6,14 @@ Source: the settings page of the AWS samples.
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
 from keyferry.errors import ConfigurationError
 from keyferry.hsm.payshield.commands import COMMANDS
+
+AUDITED: Final = frozenset({"A0", "A4", "A6", "A8", "B8", "BW", "EI", "EM", "FY", "GI", "IG", "Q6"})
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -34,6 +38,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     clear_test_pins: bool = (
         False  # test mode of old simulators: a PIN under the LMK is 0 and itself
     )
+    encrypted_tables: bool = False  # decimalisation tables travel enciphered
+    audited_commands: frozenset[str] = AUDITED
     disabled_commands: frozenset[str] = frozenset()  # answered with 68
     unlicensed_commands: frozenset[str] = frozenset()  # answered with 67
 
@@ -44,7 +50,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             raise ConfigurationError(f"pin_length {self.pin_length}: expected 4 to 12")
         if len(self.default_lmk) != 2 or not self.default_lmk.isdecimal():
             raise ConfigurationError("default_lmk: expected two digits")
-        for name in ("disabled_commands", "unlicensed_commands"):
+        for name in ("disabled_commands", "unlicensed_commands", "audited_commands"):
             unknown = sorted(getattr(self, name) - COMMANDS.keys())
             if unknown:
                 raise ConfigurationError(f"{name}: no command {unknown[0]!r}")
@@ -54,6 +60,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return {
             "atalla_variants": self.atalla_variants,
             "zmk_bare": 32 if self.zmk_double_length else 16,
+            "pin_characters": self.pin_length + 1,
         }
 
     def changed(self, assignments: list[str]) -> Settings:

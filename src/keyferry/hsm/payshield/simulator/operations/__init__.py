@@ -6,11 +6,20 @@ import importlib
 from typing import Final
 
 _MODULES: Final = (
+    "audit",
+    "cards",
     "check_value",
+    "data_encryption",
     "diagnostics",
+    "dukpt_verification",
     "ecc",
+    "emv",
     "generate",
+    "hmac",
     "legacy",
+    "macs",
+    "pin_translation",
+    "pin_verification",
     "pins",
     "rsa",
     "rsa_import",
