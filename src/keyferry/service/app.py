@@ -61,17 +61,19 @@ class Application:
         self._sweeper: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Begin the background sweep."""
+        """Begin to replicate and to sweep."""
+        await self.dispatcher.replication.start()
         if self._sweeps:
             self._sweeper = asyncio.create_task(self._sweep_for_ever())
 
     async def stop(self) -> None:
-        """End the sweep, write what waits, close the Regions."""
+        """End sweep and replication, write what waits, close the Regions."""
         self.dispatcher.ready = False
         if self._sweeper is not None:
             self._sweeper.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._sweeper
+        await self.dispatcher.replication.stop()
         for region in self._regions.values():
             await region.close()
         self.dispatcher.close()
@@ -118,7 +120,7 @@ class Application:
         # A client that does not take its answer keeps nothing but its own connection, and that
         # not for ever. Returning without an answer makes the server close it.
         with contextlib.suppress(TimeoutError):
-            await within(SEND_TIMEOUT_S, _send(send, response))
+            await within(SEND_TIMEOUT_S, send_response(send, response))
 
     async def _body(self, headers: dict[bytes, bytes], receive: Receive) -> bytes | None:
         """
@@ -172,7 +174,8 @@ async def _read(receive: Receive) -> bytes | None:
     return None
 
 
-async def _send(send: Send, response: HTTPResponse) -> None:
+async def send_response(send: Send, response: HTTPResponse) -> None:
+    """Send a response as the two messages of ASGI."""
     await send(
         {
             "type": "http.response.start",

@@ -13,6 +13,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
 from typing import TypeVar
 
 import msgspec
@@ -29,6 +30,7 @@ from keyferry.service.errors import ServiceError
 from keyferry.service.metrics import CONTENT_TYPE as METRICS_CONTENT_TYPE
 from keyferry.service.metrics import Metrics
 from keyferry.service.region import Region
+from keyferry.service.replication.service import ReplicatedRegion, Replication
 from keyferry.service.routes import (
     asked_operation,
     find_route,
@@ -71,9 +73,14 @@ class Dispatcher:
         self._clock = clock
         self._verifier = SignatureVerifier(keys, regions.keys())
         self._throttle = RequestThrottle(self._limits.control_requests_per_second)
+        self.replication = Replication(
+            [ReplicatedRegion(r.name, r.store, r.vault) for r in regions.values()],
+            clock=clock,
+            key_limit=self._limits.keys,
+        )
         self._threads = ThreadPoolExecutor(_OFFLOAD_THREADS, thread_name_prefix="offload")
         self.metrics = Metrics()
-        self._data = DataPlane(
+        self.data = DataPlane(
             regions,
             self._verifier,
             limits=self._limits,
@@ -93,9 +100,9 @@ class Dispatcher:
         if request.method == "POST":
             if request.path == b"/":
                 return await self._handle_call(request)
-            route = self._data.route(request.path)
+            route = self.data.route(request.path)
             if route is not None:
-                return await self._data.handle(request, *route)
+                return await self.data.handle(request, *route)
         if request.method == "GET":
             match request.path:
                 case b"/health":
@@ -124,6 +131,7 @@ class Dispatcher:
                 request_id=request_id,
                 now=now,
                 operation_name=asked_operation(request),
+                wake=partial(self.replication.wake, signer.region),
             )
             self._throttle.check(signer.principal.account, signer.region, now=time.monotonic())
             route = find_route(request)
@@ -133,7 +141,11 @@ class Dispatcher:
             call.in_model = route.control
             call.document = json10.decode_document(request.body)
             call.request = route.read(call.document)
-            context = call.context(offload=self._offload, limits=self._limits)
+            context = call.context(
+                offload=self._offload,
+                limits=self._limits,
+                peers=self.replication.peers(signer.region),
+            )
             response = await route.operation.function(context, call.request)
             body = json10.encode_response(response)
         except KeyferryError as refused:

@@ -28,11 +28,11 @@ async def within(seconds: float, work: Coroutine[Any, Any, T]) -> T:
         result: T = done.value
         return result
     async with asyncio.timeout(seconds):
-        return await _resumed(work, first)
+        return await resumed(work, first)
 
 
 @generator_coroutine
-def _resumed(work: Coroutine[Any, Any, T], waits_for: Any) -> Generator[Any, Any, T]:
+def resumed(work: Coroutine[Any, Any, T], waits_for: Any) -> Generator[Any, Any, T]:
     """Go on with a coroutine that has been begun and waits for something."""
     while True:
         try:

@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from typing import Any, cast
-
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from typing import Any
 
 from keyferry.service.app import TLS_EXTENSION
+from keyferry.service.direct import DirectProtocol
 
 HEADER_TIMEOUT_S = 10.0
 HEADER_BYTES = 64 << 10
@@ -25,36 +24,7 @@ _TOO_LARGE = (
 )
 
 
-class JoiningTransport:
-    """
-    A transport that sends the head of a response together with its body.
-
-    uvicorn writes them one after the other, which costs a system call, a packet and a wake-up of
-    the client more than needed. Our responses are a head and one body.
-    """
-
-    def __init__(self, transport: asyncio.Transport) -> None:
-        self._transport = transport
-        self._held = b""
-
-    def write(self, data: bytes) -> None:
-        if self._held or data.startswith(b"HTTP/1.1 100 "):
-            self._transport.write(self._held + data)
-            self._held = b""
-        else:
-            self._held = data
-
-    def close(self) -> None:
-        if self._held:
-            self._transport.write(self._held)
-            self._held = b""
-        self._transport.close()
-
-    def is_closing(self) -> bool:
-        return self._transport.is_closing()
-
-
-class GuardedProtocol(HttpToolsProtocol):
+class GuardedProtocol(DirectProtocol):
     """uvicorn's protocol with bounds on request headers."""
 
     header_timeout_s = HEADER_TIMEOUT_S
@@ -63,13 +33,7 @@ class GuardedProtocol(HttpToolsProtocol):
         super().__init__(*args, **keywords)
         self._header_timer: asyncio.TimerHandle | None = None
         self._header_bytes = 0
-        self._asked = False  # whether there is a request on this connection at all
         self._tls: dict[object, object] | None = None
-
-    @property
-    def _answering(self) -> bool:
-        """Whether a request's headers are complete and its answer is not."""
-        return self._asked and not self.cycle.response_complete
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -89,7 +53,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         self._header_bytes += len(data)
         super().data_received(data)
-        if self._answering or self.transport.is_closing():
+        if self._answering or self._at_rest or self.transport.is_closing():
             return
         if self._header_bytes > HEADER_BYTES:
             self.transport.write(_TOO_LARGE)
@@ -108,9 +72,6 @@ class GuardedProtocol(HttpToolsProtocol):
         self._stop_header_timer()
         self._header_bytes = 0
         super().on_headers_complete()
-        self._asked = True
-        # The task that answers starts at the next turn of the loop, so nothing is written yet.
-        self.cycle.transport = cast("asyncio.Transport", JoiningTransport(self.transport))
 
     def eof_received(self) -> bool | None:  # type: ignore[override]
         if self._answering and not self.cycle.more_body:

@@ -237,9 +237,9 @@ def put(running_service: Any) -> Callable[..., str]:
 
 
 @pytest.fixture(scope="session")
-def client(running_service: Any) -> Any:
+def client(running_service: Any) -> Iterator[Any]:
     """A boto3 client of the data plane that does not retry."""
-    return boto3.client(
+    made = boto3.client(
         "payment-cryptography-data",
         endpoint_url=running_service.url,
         region_name=REGION,
@@ -247,3 +247,5 @@ def client(running_service: Any) -> Any:
         aws_secret_access_key="test",
         config=Config(retries={"total_max_attempts": 1}),
     )
+    yield made
+    made.close()
