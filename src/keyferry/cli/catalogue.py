@@ -18,6 +18,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "selftest": ("keyferry.cli.selftest", "Test the cryptography against known answers."),
     "doctor": ("keyferry.cli.doctor", "Say why an exchange or an import fails, and the fix."),
     "explain": ("keyferry.cli.explain", "Say what an HSM's error code or an exception means."),
+    "store": ("keyferry.cli.store", "Look after the databases a service keeps its keys in."),
     "events": ("keyferry.cli.events", "Read the audit trail of a service."),
 }
 

@@ -77,24 +77,34 @@ class ServiceSettings:
 
     def store_url(self, region: str) -> str:
         """The store of one Region: in memory with --dev, in the data directory otherwise."""
-        if self.store is None:
-            if self.dev:
-                return "memory:"
-            return f"sqlite:///{self.data_dir}/keyferry-{region}.sqlite3"
-        return _of_region(self.store, region)
+        if self.store is None and self.dev:
+            return "memory:"
+        return region_store(self.store, region, data_dir=self.data_dir)
 
     def master_key_uri(self, region: str) -> str | None:
         """The master key of one Region; None is a fresh one in memory, for a store in memory."""
-        if self.master_key is None:
-            if self.store_url(region) == "memory:":
-                return None
-            return f"file:{self.data_dir}/master-{region}.key"
-        return _of_region(self.master_key, region)
+        if self.master_key is None and self.store_url(region) == "memory:":
+            return None
+        return region_master_key(self.master_key, region, data_dir=self.data_dir)
 
     @property
     def in_memory(self) -> bool:
         """Whether a store lives in this process alone."""
         return self.store_url(self.regions[0]) == "memory:"
+
+
+def region_store(store: str | None, region: str, *, data_dir: Path) -> str:
+    """The URL of a Region's store, given what `--store` says or its default."""
+    if store is None:
+        return f"sqlite:///{data_dir}/keyferry-{region}.sqlite3"
+    return _of_region(store, region)
+
+
+def region_master_key(master_key: str | None, region: str, *, data_dir: Path) -> str:
+    """The URI of a Region's master key, given what `--master-key` says or its default."""
+    if master_key is None:
+        return f"file:{data_dir}/master-{region}.key"
+    return _of_region(master_key, region)
 
 
 def _of_region(place: str, region: str) -> str:

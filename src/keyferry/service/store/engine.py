@@ -8,10 +8,33 @@ and ends transactions, and spells what SQL leaves open (placeholders, a few colu
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 Value = str | int | bytes | None
 Row = tuple[Any, ...]  # what a database returns; `rows.py` gives it types again
+
+
+@dataclass(frozen=True, slots=True)
+class TableShape:
+    """A table as the database knows it: its columns, and those of its primary key, in order."""
+
+    columns: tuple[str, ...]
+    key: tuple[str, ...]
+
+    @classmethod
+    def gather(cls, found: Sequence[Row]) -> dict[str, TableShape]:
+        """Put rows of (table, column, place in the primary key or 0) together."""
+        columns: dict[str, list[tuple[int, str]]] = {}
+        for table, column, place in found:
+            columns.setdefault(table, []).append((place, column))
+        return {
+            table: cls(
+                columns=tuple(column for _, column in described),
+                key=tuple(column for place, column in sorted(described) if place),
+            )
+            for table, described in columns.items()
+        }
 
 
 class Engine(Protocol):
@@ -78,6 +101,18 @@ class Engine(Protocol):
         ...
 
     def rollback(self) -> None: ...
+
+    def tables(self) -> dict[str, TableShape]:
+        """The tables that are there, by name."""
+        ...
+
+    def continue_positions(self, table: str) -> None:
+        """Rows were written with positions of their own: new ones go on behind the last."""
+        ...
+
+    def findings(self) -> list[str]:
+        """What is wrong with the database itself, or with how it is set up; a line each."""
+        ...
 
     def erase_traces(self) -> bool:
         """Remove old versions of rows the engine keeps for itself; False if it must wait."""

@@ -73,8 +73,8 @@ def migrate(engine: Engine, *, steps: tuple[Migration, ...] | None = None) -> li
     try:
         engine.execute(_spell(engine, _CREATE_VERSIONS))
         applied = engine.fetch_in_transaction(_SELECT_VERSIONS)
-        missing = _missing(known, applied)
-        for migration in missing:
+        to_apply = _missing(known, applied)
+        for migration in to_apply:
             for statement in migration.statements():
                 engine.execute(_spell(engine, statement))
             engine.execute(_INSERT_VERSION, (migration.version, migration.name, migration.checksum))
@@ -82,7 +82,18 @@ def migrate(engine: Engine, *, steps: tuple[Migration, ...] | None = None) -> li
         engine.rollback()
         raise
     engine.commit()
-    return missing
+    return to_apply
+
+
+def missing(engine: Engine) -> list[Migration]:
+    """
+    The steps a store does not have yet; nothing is changed.
+
+    Raises:
+        StoreVersionError, StoreError: as `migrate`.
+    """
+    present = "schema_migrations" in engine.tables()
+    return _missing(migrations(), engine.fetch(_SELECT_VERSIONS) if present else [])
 
 
 def _missing(known: tuple[Migration, ...], applied: list[tuple[int, str, str]]) -> list[Migration]:

@@ -9,7 +9,7 @@ not open with the master key.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from keyferry.errors import ConfigurationError, StoreError
@@ -89,6 +89,26 @@ def open_engine(url: str, *, create: bool = True) -> Engine:
         f"store {url.partition(':')[0]}: not a store of this build",
         hint="use memory:, sqlite:///FILE or postgresql://USER@HOST:PORT/DATABASE",
     )
+
+
+def kept_store_key(
+    meta: Mapping[str, bytes], *, region: str, master_key: MasterKey | str
+) -> StoreKey:
+    """
+    Open the store key of a store that has one, for maintenance.
+
+    Args:
+        meta: what the store's `meta` table holds, by name.
+
+    Raises:
+        ConfigurationError, MasterKeyError, StoreIntegrityError: as `open_store`.
+        StoreError: the store has none: no service ever opened it.
+    """
+    if not meta:
+        raise StoreError("the store is empty: no service has used it yet")
+    if isinstance(master_key, str):
+        master_key = load_master_key(master_key, create=False)
+    return WrappedStoreKey.from_meta(meta).unwrap(master_key, region=region)
 
 
 def _open_store_key(

@@ -28,7 +28,7 @@ from psycopg.errors import LockNotAvailable
 from psycopg.pq import TransactionStatus
 
 from keyferry.errors import StoreError
-from keyferry.service.store.engine import Row, Value
+from keyferry.service.store.engine import Row, TableShape, Value
 from keyferry.service.store.key_epoch import CHANNEL, KeyEpochWatch
 from keyferry.service.store.postgresql_server import (
     LOCK_TIMEOUT_S,
@@ -53,6 +53,19 @@ _OUTCOME_TIMEOUT_S = 30.0
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.05, 0.5
 # Removes old versions of rows without going through the indexes or waiting for a lock.
 _ERASE = "VACUUM (INDEX_CLEANUP OFF, TRUNCATE OFF, SKIP_LOCKED ON) keys, tokens, authorities"
+
+_SELECT_TABLES = (
+    "SELECT c.relname::text, a.attname::text, "
+    "coalesce(array_position(i.indkey::int2[], a.attnum) + 1, 0) "
+    "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+    "JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped "
+    "LEFT JOIN pg_index i ON i.indrelid = c.oid AND i.indisprimary "
+    "WHERE c.relkind = 'r' AND n.nspname = current_schema() ORDER BY c.relname, a.attnum"
+)
+_SELECT_UNSAFE = (
+    "SELECT name::text FROM pg_settings "
+    "WHERE name IN ('fsync', 'full_page_writes') AND setting = 'off' ORDER BY name"
+)
 
 
 class PostgreSQLEngine:
@@ -310,6 +323,25 @@ class PostgreSQLEngine:
         writer, self._writer = self._writer, None
         if writer is not None:
             writer.close()
+
+    # --- for maintenance -----------------------------------------------------------------------
+
+    def tables(self) -> dict[str, TableShape]:
+        return TableShape.gather(self.fetch(_SELECT_TABLES))
+
+    def continue_positions(self, table: str) -> None:
+        self.fetch_in_transaction(
+            "SELECT setval(pg_get_serial_sequence(?, 'position'), max(position)) "  # noqa: S608
+            f"FROM {table} HAVING max(position) IS NOT NULL",
+            (table,),
+        )
+
+    def findings(self) -> list[str]:
+        off = self.fetch(_SELECT_UNSAFE)
+        return [
+            f"{self._server.name}: {name} is off, so a crash of the server's machine loses writes"
+            for (name,) in off
+        ]
 
     # --- erasing and closing -------------------------------------------------------------------
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from keyferry.errors import StoreError
-from keyferry.service.store.engine import Row, Value
+from keyferry.service.store.engine import Row, TableShape, Value
 
 BUSY_TIMEOUT_S = 10.0
 # The erasure of a log another process still reads is retried later; waiting would hold up writers.
@@ -38,6 +38,11 @@ _WRITER_PRAGMAS = (
     "PRAGMA temp_store = MEMORY",
     "PRAGMA trusted_schema = OFF",
     f"PRAGMA wal_autocheckpoint = {_LONG_LOG_PAGES}",
+)
+
+_SELECT_TABLES = (
+    "SELECT m.name, c.name, c.pk FROM sqlite_master m JOIN pragma_table_info(m.name) c "
+    "WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite%' ORDER BY m.name, c.cid"
 )
 
 
@@ -176,6 +181,18 @@ class SQLiteEngine:
     def _unlock(self) -> None:
         if self._memory_lock is not None:
             self._memory_lock.release()
+
+    # --- for maintenance -----------------------------------------------------------------------
+
+    def tables(self) -> dict[str, TableShape]:
+        return TableShape.gather(self.fetch(_SELECT_TABLES))
+
+    def continue_positions(self, table: str) -> None:
+        """Nothing to do: SQLite counts on from the largest that is there."""
+
+    def findings(self) -> list[str]:
+        found = self.fetch("PRAGMA integrity_check")
+        return [f"{self._name}: {line}" for (line,) in found if line != "ok"]
 
     # --- erasing and closing -------------------------------------------------------------------
 
