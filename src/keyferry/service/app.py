@@ -63,8 +63,7 @@ class Application:
     async def start(self) -> None:
         """Begin to replicate and to sweep."""
         await self.dispatcher.replication.start()
-        if self._sweeps:
-            self._sweeper = asyncio.create_task(self._sweep_for_ever())
+        self._sweeper = asyncio.create_task(self._sweep_for_ever())
 
     async def stop(self) -> None:
         """End sweep and replication, write what waits, close the Regions."""
@@ -79,8 +78,15 @@ class Application:
         self.dispatcher.close()
 
     async def sweep(self, now: datetime) -> None:
-        """Do what is due at `now` in every Region; one that fails does not hold up the others."""
+        """
+        Do what is due at `now` in every Region; one that fails does not hold up the others.
+
+        What is due in the store is one process's to do; opened keys are each process's own.
+        """
         for region in self._regions.values():
+            region.keys.forget_idle()
+            if not self._sweeps:
+                continue
             try:
                 await region.sweep(now)
             except KeyferryError as error:
