@@ -18,6 +18,8 @@ from pathlib import Path
 import cryptography
 
 import benchmarks
+from benchmarks import goals
+from benchmarks.load.replay import NotMeasuredError
 
 RESULTS = Path(__file__).with_name("results.md")
 
@@ -43,7 +45,8 @@ def machine() -> str:
             model = f"{len(names)} × {names[0].partition(':')[2].strip()}"
     return (
         f"{platform.python_implementation()} {platform.python_version()},"
-        f" cryptography {cryptography.__version__}, {model}, {platform.system()}"
+        f" cryptography {cryptography.__version__}, {model},"
+        f" {platform.system()} {platform.release()}"
     )
 
 
@@ -54,19 +57,45 @@ def main(names: list[str]) -> int:
     if unknown:
         print(f"no benchmark {', '.join(unknown)}: there are {', '.join(runs)}", file=sys.stderr)
         return 2
-    text = (
+    head = (
         "# Measured\n\n"
-        "Ratios are medians of interleaved rounds in one run; times are the best round.\n"
+        "Ratios are medians of interleaved rounds in one run; times are the best round unless\n"
+        "they are called something else.\n"
         f"{machine()}; {time.strftime('%Y-%m-%d')}. Made by `make bench`.\n"
     )
-    print(text)
+    print(head)
+    sections = []
     for name in names or runs:
-        section = runs[name]().strip() + "\n"
+        try:
+            section = runs[name]().strip() + "\n"
+        except NotMeasuredError as error:
+            section = f"## {name}\n\nNot measured: {error}.\n"
         print(section, flush=True)
-        text += "\n" + section
+        sections.append(section)
+    summary = _summary()
+    print(summary)
     if not names:
-        RESULTS.write_text(text)
+        RESULTS.write_text("\n".join([head, summary, *sections]))
     return 0
+
+
+def _summary() -> str:
+    """Every goal with what was measured, and why those that were missed were."""
+    checked = goals.checked()
+    missed = [goal for goal in checked if not goal.met]
+    lines = [
+        "## Goals",
+        "",
+        f"{len(checked) - len(missed)} of {len(checked)} met.",
+        "",
+        "| goal | bound | measured | |",
+        "|---|---|---|---|",
+        *map(str, checked),
+    ]
+    if missed:
+        lines += ["", "Missed, and what the run shows about the reason:", ""]
+        lines += [f"- {goal.what}: {goal.reason or 'not known'}" for goal in missed]
+    return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import warnings
 import psec
 from cryptography.utils import CryptographyDeprecationWarning
 
+from benchmarks import goals
 from benchmarks.interleaved import measure
 from keyferry.crypto.ciphers import Cipher
 from keyferry.crypto.keyblock import (
@@ -79,12 +80,19 @@ def _rows(
             "opened": lambda: opened.unwrap(block),
         }
     )
-    return [
-        f"| {label} | {operation} | {measured.microseconds('psec'):.1f}"
-        f" | {measured.microseconds('cold'):.1f} | {measured.microseconds('opened'):.2f}"
-        f" | {measured.ratio('psec', 'cold'):.1f} × | {measured.ratio('psec', 'opened'):.1f} × |"
-        for operation, measured in (("wrap", wrap), ("unwrap", unwrap))
-    ]
+    lines = []
+    for operation, measured in (("wrap", wrap), ("unwrap", unwrap)):
+        cold, opened_ratio = measured.ratio("psec", "cold"), measured.ratio("psec", "opened")
+        goals.check(f"key block {label}, {operation}, cold KBPK against psec", cold, at_least=3)
+        goals.check(
+            f"key block {label}, {operation}, opened KBPK against psec", opened_ratio, at_least=10
+        )
+        lines.append(
+            f"| {label} | {operation} | {measured.microseconds('psec'):.1f}"
+            f" | {measured.microseconds('cold'):.1f} | {measured.microseconds('opened'):.2f}"
+            f" | {cold:.1f} × | {opened_ratio:.1f} × |"
+        )
+    return lines
 
 
 def _different_headers() -> str:
