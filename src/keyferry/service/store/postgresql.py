@@ -52,7 +52,10 @@ _UNREACHABLE_S = 0.5
 _OUTCOME_TIMEOUT_S = 30.0
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.05, 0.5
 # Removes old versions of rows without going through the indexes or waiting for a lock.
-_ERASE = "VACUUM (INDEX_CLEANUP OFF, TRUNCATE OFF, SKIP_LOCKED ON) keys, tokens, authorities"
+_ERASE = (
+    "VACUUM (INDEX_CLEANUP OFF, TRUNCATE OFF, SKIP_LOCKED ON) "
+    "keys, tokens, authorities, replication_keks"
+)
 
 _SELECT_TABLES = (
     "SELECT c.relname::text, a.attname::text, "
