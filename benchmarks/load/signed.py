@@ -52,14 +52,16 @@ def running_service(
     max_batch: int = 256,
     workers: int = 1,
     data_dir: Path | None = None,
+    store: str | None = None,
     profile: Path | None = None,
 ) -> Iterator[Server]:
     """
-    Run a service on SQLite files with full durability, on a free port.
+    Run a service on SQLite files, or another store, with full durability, on a free port.
 
     Args:
         max_batch: changes in one transaction; 1 is no group commit.
-        data_dir: of a store that exists already; a fresh one otherwise.
+        data_dir: of a store or a master key that exists already; a fresh one otherwise.
+        store: its URL; SQLite files in the data directory otherwise.
         profile: where to write what cProfile saw, from SIGUSR1 until the service ends.
     """
     with tempfile.TemporaryDirectory() as made:
@@ -79,6 +81,7 @@ def running_service(
                     *("--regions", REGION, "--data-dir", str(data_dir or place / "data")),
                     *("--credentials", str(credentials), "--ready-file", str(ready)),
                     *("--workers", str(workers)),
+                    *(() if store is None else ("--store", store)),
                 ],
                 stdout=log,
                 stderr=log,
