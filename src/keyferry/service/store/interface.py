@@ -1,6 +1,6 @@
 """
-The store as operations see it. Its one SQL implementation runs on SQLite, in a file or in memory;
-PostgreSQL will be a second engine under the same statements.
+The store as operations see it. Its one SQL implementation runs on SQLite, in a file or in memory,
+and on PostgreSQL, with the same statements.
 
 Reads see the last committed state. A change is one function over a `Transaction`; the store runs
 many waiting changes in one durable database transaction (group commit), each within its own
@@ -38,7 +38,8 @@ class StoreView(ReplicationView, Protocol):
         A value that differs after every change of a key or of what an alias points to.
 
         It is written in the transaction of the change: whoever reads the same value again, in
-        whatever process, may rely on what was read of keys and aliases since. New keys and new
+        whatever process, may rely on what was read of keys and aliases since. (On PostgreSQL a
+        change of another process may show a second later, see `key_epoch.py`.) New keys and new
         aliases change nothing that was read before, so they leave it alone.
         """
         ...
