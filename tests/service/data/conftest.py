@@ -237,6 +237,12 @@ def put(running_service: Any) -> Callable[..., str]:
 
 
 @pytest.fixture(scope="session")
+def put_into() -> Callable[..., str]:
+    """Puts a key with known material into a given store; its ARN."""
+    return put_key
+
+
+@pytest.fixture(scope="session")
 def client(running_service: Any) -> Iterator[Any]:
     """A boto3 client of the data plane that does not retry."""
     made = boto3.client(
