@@ -23,6 +23,7 @@ _FLAGS = (
 )
 
 
+@functools.lru_cache(maxsize=1024)  # of values that cannot change
 def attributes_of(requested: t.KeyAttributes) -> KeyAttributes:
     """Read attributes from a request; enum members were checked before."""
     return KeyAttributes(
