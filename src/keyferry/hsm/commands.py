@@ -55,6 +55,8 @@ class Command:
     evidence: tuple[Evidence, ...]
     errors: Mapping[str, str] = field(default_factory=dict)
     warnings: frozenset[str] = frozenset()
+    # Fields of a request that decide nothing about its other fields: neither size nor condition.
+    varying: frozenset[str] = frozenset()
     repeatable: bool = True  # sending it twice leaves the device as sending it once would
 
     @property

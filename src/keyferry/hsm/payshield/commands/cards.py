@@ -26,6 +26,7 @@ CW: Final = command(
     (digits("new_cvv", 3),),
     source="thalessimulatorlibrary, Payshield_test",
     evidence=(Evidence.VECTOR, Evidence.CLIENT),
+    varying=("pan", "expiry", "service_code"),
 )
 
 CY: Final = command(
@@ -35,6 +36,7 @@ CY: Final = command(
     source="thalessimulatorlibrary, Payshield_test",
     evidence=(Evidence.CLIENT, Evidence.SIMULATOR),
     errors=VERIFICATION,
+    varying=("cvv", "pan", "expiry", "service_code"),
 )
 
 RY: Final = command(

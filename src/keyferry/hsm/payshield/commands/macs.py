@@ -78,6 +78,7 @@ M6: Final = command(
     source="ut-codec-payshield",
     evidence=(Evidence.CAPTURE,),
     errors=_ERRORS,
+    varying=("message",),
 )
 
 M8: Final = command(
@@ -97,6 +98,7 @@ M8: Final = command(
     source="ut-codec-payshield",
     evidence=(Evidence.CAPTURE,),
     errors={**VERIFICATION, **_ERRORS},
+    varying=("message", "mac"),
 )
 
 

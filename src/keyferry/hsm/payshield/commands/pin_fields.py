@@ -203,6 +203,7 @@ def command(
     evidence: tuple[Evidence, ...],
     errors: dict[str, str] | None = None,
     warnings: frozenset[str] = frozenset(),
+    varying: tuple[str, ...] = (),
     repeatable: bool = True,
 ) -> Command:
     """Return a data command: its answer's code follows the rule, and `%nn` may close it."""
@@ -216,6 +217,7 @@ def command(
         evidence=evidence,
         errors=errors or {},
         warnings=warnings,
+        varying=frozenset(varying),
         repeatable=repeatable,
     )
 

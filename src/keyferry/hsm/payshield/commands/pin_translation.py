@@ -53,6 +53,7 @@ CA: Final = command(
     _TRANSLATED,
     source=f"{_CODEC}, {_LIBRARY}",
     evidence=(Evidence.VECTOR, Evidence.SIMULATOR),
+    varying=("block", "account"),
 )
 
 CC: Final = command(
@@ -68,6 +69,7 @@ CC: Final = command(
     _TRANSLATED,
     source=f"{_CODEC}, Payshield_test",
     evidence=(Evidence.CAPTURE, Evidence.CLIENT),
+    varying=("block", "account"),
 )
 
 CI: Final = command(
@@ -85,6 +87,7 @@ CI: Final = command(
     _TRANSLATED,
     source=_LIBRARY,
     evidence=(Evidence.VECTOR, Evidence.SIMULATOR),
+    varying=("ksn", "block", "account"),
 )
 
 G0: Final = command(
@@ -105,6 +108,7 @@ G0: Final = command(
     _TRANSLATED,
     source="aws-payment-cryptography-hsm-proxy",
     evidence=(Evidence.PARSER,),
+    varying=("ksn", "block", "account"),
 )
 
 COMMANDS: Final = (CA, CC, CI, G0)

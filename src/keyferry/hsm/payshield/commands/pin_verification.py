@@ -61,6 +61,7 @@ def _verify_ibm(code: str, key: str, evidence: tuple[Evidence, ...]) -> Command:
         evidence=evidence,
         errors={**VERIFICATION, **PVK_LENGTH},
         warnings=NOT_SINGLE,
+        varying=("block", "account", "offset"),
     )
 
 
@@ -72,6 +73,7 @@ def _verify_pvv(code: str, key: str, evidence: tuple[Evidence, ...]) -> Command:
         source=f"{_CODEC}, {_LIBRARY}",
         evidence=evidence,
         errors=VERIFICATION,
+        varying=("block", "account", "pvv"),
     )
 
 

@@ -43,6 +43,8 @@ class Call:
     command: Command
     values: Values
     lmk: AnyLMK
+    # Keys opened for earlier messages of the same shape; None where the message has no shape.
+    memo: dict[str, object] | None = None
 
     @property
     def settings(self) -> Settings:

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final, TypeVar, cast
 
 import msgspec
 
@@ -48,6 +48,7 @@ from keyferry.hsm.payshield.simulator.lmk_store import AnyLMK, LMKStore
 from keyferry.hsm.payshield.simulator.network import NetworkStatistics
 from keyferry.hsm.payshield.simulator.outcome import Answer, CommandRefusedError
 from keyferry.hsm.payshield.simulator.settings import Settings
+from keyferry.hsm.payshield.simulator.shapes import Shape, ShapeCache
 from keyferry.hsm.payshield.simulator.state import State, fresh_state, save_state
 from keyferry.hsm.payshield.simulator.workload import Workload
 from keyferry.hsm.values import Values
@@ -96,6 +97,7 @@ class Device:
         self.workload = Workload()
         self.network = NetworkStatistics()
         self.opened_keys = OpenedKeys()
+        self._shapes = ShapeCache()
         self.audit = AuditLog()
         self._unauthorised = unauthorised
         self._executor = executor
@@ -133,6 +135,11 @@ class Device:
     def activity_count(self) -> int:
         """How many activities are authorised."""
         return len(self.state.authorised - self._unauthorised)
+
+    @property
+    def remembered_shapes(self) -> int:
+        """How many shapes of messages are remembered."""
+        return len(self._shapes)
 
     def dereference(self, field: WireKey) -> WireKey:
         """Return the key a field holds, or the one in user storage that it names; 12, 21."""
@@ -191,18 +198,41 @@ class Device:
         if command is None or refused is not None:
             head = header + response_code_of(raw_code) + (refused or DISABLED).encode("ascii")
             return head + find_trailer(body[header_size:])
+        known = self._shapes.find(code, body, port_lmk) if command.varying else None
+        if known is not None:
+            shape, values = known
+            trailer = shape.trailer
+        else:
+            try:
+                request = self._decode(command, body)
+            except CommandRefusedError as error:
+                return self._refuse(command, header, error.code, find_trailer(body[header_size:]))
+            values, trailer, shape = request.values, request.trailer, None
         try:
-            request = self._decode(command, body)
-        except CommandRefusedError as error:
-            return self._refuse(command, header, error.code, find_trailer(body[header_size:]))
-        try:
-            call = Call(self, command, request.values, self._choose_lmk(request.values, port_lmk))
+            if shape is None:
+                lmk = self._choose_lmk(values, port_lmk)
+                shape = self._learn(request, body, lmk, port_lmk) if command.varying else None
+                call = Call(self, command, values, lmk, None if shape is None else shape.memo)
+            else:
+                call = Call(self, command, values, shape.lmk, shape.memo)
             result = HANDLERS[code](call)
         except Exception as error:  # noqa: BLE001 - a device answers whatever happens inside it
-            return self._refuse(command, header, self._code_of(error, code), request.trailer)
-        if isinstance(result, (Answer, Mapping)):
-            return self._encode(call, header, result, request.trailer)
-        return self._finish(call, header, result, request.trailer)
+            return self._refuse(command, header, self._code_of(error, code), trailer)
+        if isinstance(result, (Answer, dict)):
+            return self._encode(call, header, result, trailer)
+        return self._finish(call, header, cast(Awaitable[Result], result), trailer)
+
+    def _learn(self, request: Request, body: bytes, lmk: AnyLMK, port_lmk: str | None) -> Shape:
+        shape = Shape(request.values, lmk, request.trailer)
+        self._shapes.learn(
+            request.command,
+            body,
+            start=self.settings.header_length + CODE_SIZE,
+            port_lmk=port_lmk,
+            shape=shape,
+            context=self._context,
+        )
+        return shape
 
     def _unavailable(self, command: Command | None) -> str | None:
         """Return the code for a command that is not there, not licensed or not enabled."""

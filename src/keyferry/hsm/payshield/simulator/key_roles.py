@@ -155,17 +155,25 @@ def ready(
 
     Args: those of `open_role`, and how the opened key is made and of which class it is.
     """
+    memo = call.memo
+    if memo is not None:
+        known = memo.get(name)
+        if isinstance(known, kind):
+            return known
     field = call.key(name)
     kept = call.device.opened_keys
     # Type, role and LMK belong to the name: the same characters may be refused as another type.
     place = (field.scheme, field.body, call.lmk.identifier, role, key_type, kind)
-    found = None if field.is_reference else kept.get(place, kind)
-    if found is not None:
-        return found
-    made = make(open_role(call, name, role, key_type=key_type, parity_code=parity_code))
-    if not field.is_reference:
-        kept.put(place, made)
-    return made
+    if field.is_reference:
+        # What is stored may be replaced, so nothing about it is kept.
+        return make(open_role(call, name, role, key_type=key_type, parity_code=parity_code))
+    found = kept.get(place, kind)
+    if found is None:
+        found = make(open_role(call, name, role, key_type=key_type, parity_code=parity_code))
+        kept.put(place, found)
+    if memo is not None:
+        memo[name] = found
+    return found
 
 
 def cipher_key(key: DeviceKey) -> CipherKey:
