@@ -157,7 +157,7 @@ def _peer_table(contestants: dict[tuple[str, str], Contestant]) -> str:
             echo,
             at_most=3,
             reason=f"{ours.cpu_us - contestants['echo', name].cpu_us:.0f} µs beside the echo's;"
-            " the profile below says where",
+            " the profile says where",
         )
         text = f"{name} costs {echo:.2f} × the echo"
         if ("moto", "GetKey") in contestants:
@@ -166,7 +166,7 @@ def _peer_table(contestants: dict[tuple[str, str], Contestant]) -> str:
                 f"moto's GetKey against {name}, CPU",
                 moto,
                 at_least=15,
-                reason="the profile below says where our time goes",
+                reason="the profile says where our time goes",
             )
             text += f" and 1/{moto:.0f} of moto's GetKey"
         lines.append(f"{text}.")
