@@ -236,6 +236,25 @@ class MasterKeyError(KeyferryError):
     """The master key is missing, unreadable, or does not open this store."""
 
 
+# --- replication between Regions ---------------------------------------------------------------
+
+
+class ReplicationError(KeyferryError):
+    """Base of what can go wrong between two Regions of the service."""
+
+
+class PeerUnreachableError(ReplicationError):
+    """Another Region does not answer; whether it applied what it was sent is unknown."""
+
+
+class PeerProtocolError(ReplicationError):
+    """Another Region sent what is not a message of the replication protocol."""
+
+
+class UnknownReplicationKEKError(ReplicationError):
+    """Another Region does not have the KEK a message names."""
+
+
 # --- HSMs --------------------------------------------------------------------------------------
 
 
@@ -294,6 +313,10 @@ class RemoteRefusedError(ExchangeError):
         super().__init__(f"{operation} refused with {code}: {message}", hint=hint)
         self.operation = operation
         self.code = code
+
+
+class DeviceCapabilityError(ExchangeError):
+    """A device says that it cannot do its part of an exchange; nothing was changed."""
 
 
 class CheckValueMismatchError(ExchangeError):

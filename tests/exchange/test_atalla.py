@@ -121,7 +121,8 @@ def test_a_wrong_check_value_imports_nothing(exchange, config, under, keys, meth
     document = config("tr34", **flow) if method == "tr34" else under(**flow)
     done = exchange(method, "atalla", document)
     assert done.code == 1
-    assert done.out == ""
+    told = json.loads(done.out)
+    assert (told["proven"], told["diagnosis"]["id"]) == (False, "check-value")
     assert "shows check value 08D7B4 for transport_key, not 000000" in done.err
     assert keys() == before
 
@@ -189,12 +190,12 @@ def test_debug_names_commands_only(exchange, config) -> None:
     done = exchange("tr34", "atalla", document, "--log-format", "json")
     events = [json.loads(line) for line in done.err.splitlines() if line.startswith("{")]
     commands = [e["command"] for e in events if e["event"] == "atalla_command"]
-    assert commands == ["1101", "120", "12A", "12A", "136", "139"]
+    assert commands == ["1101", "1101", "9A", "9A", "120", "12A", "12A", "136", "139"]
     assert done.result["kdh_key"] not in done.err
 
 
 def test_option_e2_off(exchange, under, start, tmp_path: Path, keys) -> None:
-    """Without option E2 no key leaves by TR-31: error 0607, and what to do."""
+    """Without option E2 no key leaves by TR-31: refused before any command makes a key."""
     before = keys()
     ready = start(
         tmp_path,
@@ -205,8 +206,9 @@ def test_option_e2_off(exchange, under, start, tmp_path: Path, keys) -> None:
     document["kdh"]["atalla"]["port"] = ready["port"]
     done = exchange("tr31", "atalla", document)
     assert done.code == 1
-    assert "11A export key as TR-31 refused with error 0607: security violation" in done.err
-    assert "have the administrator switch option E2 on" in done.err
+    assert "option E2 is off: the HSM would answer 0607" in done.err
+    assert "have the administrator switch it on" in done.err
+    assert "Step 2" not in done.err
     assert {arn for arn in keys() if arn not in before} <= {document["krd"]["apc"]["tr31"]["kek"]}
 
 

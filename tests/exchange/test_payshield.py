@@ -160,7 +160,8 @@ def test_a_wrong_check_value_imports_nothing(
     }
     done = exchange(method, "payshield", document)
     assert done.code == 1
-    assert done.out == ""
+    told = json.loads(done.out)
+    assert (told["proven"], told["diagnosis"]["id"]) == (False, "check-value")
     assert "for transport_key, not 000000" in done.err
     assert keys() == before
 
@@ -217,7 +218,7 @@ def test_debug_names_commands_only(exchange, config) -> None:
     done = exchange("tr34", "payshield", document, "--log-format", "json")
     events = [json.loads(line) for line in done.err.splitlines() if line.startswith("{")]
     commands = [e["command"] for e in events if e["event"] == "payshield_command"]
-    assert commands == ["NC", "A0", "EI", "B8"]
+    assert commands == ["NC", "NC", "NO", "JK", "A0", "EI", "B8"]
     assert done.result["kdh_key"] not in done.err
 
 

@@ -35,6 +35,8 @@ def report(error: BaseException, arguments: Sequence[str]) -> int:
         if verbose:
             _trace(error)
         _tell(str(error), error.hint)
+        for note in getattr(error, "__notes__", ()):
+            sys.stderr.write(f"keyferry: {note}\n")
         return exit_code(error)
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         sys.stderr.write(error.format_message() + "\n")

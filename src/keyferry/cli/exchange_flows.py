@@ -19,6 +19,11 @@ def exchange_options(function: Callable[..., None]) -> Callable[..., None]:
     """Add the options the three flows share."""
     for option in (
         click.option(
+            "--explain",
+            is_flag=True,
+            help="Ask the HSMs, print the choice of method and every rule, and stop.",
+        ),
+        click.option(
             "--keep-trust",
             is_flag=True,
             help="Keep the CA public keys and agreement keys of this run.  [default: delete them]",
@@ -94,17 +99,24 @@ def _run(
     config_file: Path,
     test_key: bool,
     keep_trust: bool,
+    explain: bool,
 ) -> None:
     import asyncio
     import sys
 
-    from keyferry.cli.exchange_output import print_result
+    from keyferry.cli.exchange_output import (
+        print_decision,
+        print_failure,
+        print_result,
+    )
     from keyferry.cli.prompts import ask_hidden
+    from keyferry.errors import KeyferryError
     from keyferry.exchange.config_file import load_config
+    from keyferry.exchange.doctor import explain_failure
     from keyferry.exchange.parties.interface import Method
     from keyferry.exchange.parties.opening import open_parties
     from keyferry.exchange.plan import make_plan
-    from keyferry.exchange.run import run_exchange
+    from keyferry.exchange.run import decide_exchange, run_exchange
     from keyferry.exchange.steps import Steps
 
     plan = make_plan(
@@ -127,10 +139,16 @@ def _run(
 
     async def run() -> None:
         try:
-            result = await run_exchange(plan, sender, receiver, steps)
+            if explain:
+                print_decision(plan, await decide_exchange(plan, sender, receiver, steps), options)
+            else:
+                print_result(await run_exchange(plan, sender, receiver, steps), options)
         finally:
             await sender.close()
             await receiver.close()
-        print_result(result, options)
 
-    asyncio.run(run())
+    try:
+        asyncio.run(run())
+    except KeyferryError as error:
+        print_failure(error, explain_failure(error, systems=(kdh, krd)), options)
+        raise

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
 
 from keyferry.cli.options import OutputOptions
-from keyferry.exchange.result import ExchangeResult
+
+if TYPE_CHECKING:
+    from keyferry.errors import KeyferryError
+    from keyferry.exchange.capabilities import Decision
+    from keyferry.exchange.doctor import FailureDiagnosis
+    from keyferry.exchange.plan import Plan
+    from keyferry.exchange.result import ExchangeResult
 
 
 def print_result(result: ExchangeResult, options: OutputOptions) -> None:
@@ -35,6 +42,77 @@ def print_result(result: ExchangeResult, options: OutputOptions) -> None:
             *(("Cleaned up", statement) for statement in result.cleaned_up),
         ]
     )
+
+
+def print_decision(plan: Plan, decisions: Sequence[Decision], options: OutputOptions) -> None:
+    """Print which method was chosen with which parameters, and every rule that was held."""
+    chosen = _chosen(plan)
+    if options.json:
+        document = {
+            "possible": True,
+            **{name.replace(" ", "_"): value for name, value in chosen},
+            "decisions": [
+                {
+                    "party": decision.label,
+                    "told": dict(decision.device.told),
+                    "rules": [asdict(rule) for rule in decision.rules],
+                }
+                for decision in decisions
+            ],
+        }
+        click.echo(msgspec.json.format(msgspec.json.encode(document), indent=2))
+        return
+    rows = [(name.capitalize(), value) for name, value in chosen]
+    for decision in decisions:
+        rows += [
+            (f"{decision.label} says", f"{name}: {text}") for name, text in decision.device.told
+        ]
+        for rule in decision.rules:
+            known = f" [{rule.evidence}]" if rule.evidence else ""
+            rows.append((f"{decision.label} {rule.rule}", f"{rule.finding}{known}"))
+    rows.append(("Decision", "the exchange can run; nothing was changed"))
+    print_rows(rows)
+
+
+def _chosen(plan: Plan) -> list[tuple[str, str]]:
+    key = plan.key
+    algorithm = key.algorithm or " or ".join(key.possible) or "known to its party only"
+    rows = [
+        ("method", str(plan.method)),
+        ("key", f"{'a new' if key.generate else 'an existing'} {algorithm} for {key.usage}"),
+    ]
+    if plan.wrapping is not None:
+        rows.append(("wrapping", str(plan.wrapping)))
+    if plan.derivation is not None:
+        derivation = plan.derivation
+        rows.append(
+            (
+                "derivation",
+                f"{derivation.algorithm} by {derivation.function} with {derivation.hash_name}",
+            )
+        )
+    return rows
+
+
+def print_failure(
+    error: KeyferryError, diagnosis: FailureDiagnosis, options: OutputOptions
+) -> None:
+    """
+    Tell why an exchange failed: beside the error for people, as the document for machines.
+
+    What people read is printed with the error itself, at the edge.
+    """
+    error.add_note(f"cause: {diagnosis.likely} ({diagnosis.id})")
+    if diagnosis.fix != error.hint:
+        error.add_note(f"fix: {diagnosis.fix}")
+    if options.json:
+        document = {
+            "proven": False,
+            "error": str(error),
+            "hint": error.hint,
+            "diagnosis": asdict(diagnosis),
+        }
+        click.echo(msgspec.json.format(msgspec.json.encode(document), indent=2))
 
 
 def print_rows(rows: Sequence[tuple[str, str]]) -> None:

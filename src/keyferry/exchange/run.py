@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from keyferry.errors import CheckValueMismatchError, ExchangeError
+from keyferry.exchange.capabilities import Decision, ReportsDevice, decide
 from keyferry.exchange.flows.ecdh import run_ecdh
 from keyferry.exchange.flows.tr31 import run_tr31
 from keyferry.exchange.flows.tr34 import run_tr34
@@ -21,6 +22,7 @@ from keyferry.exchange.result import (
     sent_attributes,
 )
 from keyferry.exchange.steps import Steps
+from keyferry.hsm.capabilities import Role
 
 _FLOWS = {Method.TR34: run_tr34, Method.TR31: run_tr31, Method.ECDH: run_ecdh}
 
@@ -40,9 +42,7 @@ async def run_exchange(
         KeyferryError: what one of the parties refused.
     """
     try:
-        for party in (kdh, krd):
-            steps.begin(party.label, "connect")
-            steps.detail(await party.connect())
+        await decide_exchange(plan, kdh, krd, steps)
         travelled = await _FLOWS[plan.method](plan, kdh, krd, steps)
         _prove(travelled)
     except BaseException:
@@ -52,6 +52,27 @@ async def run_exchange(
         raise
     cleaned_up = await _clean_up((krd, kdh), failed=False)
     return _result(plan, kdh, krd, steps, travelled, cleaned_up)
+
+
+async def decide_exchange(
+    plan: Plan, kdh: KeyDistributionHost, krd: KeyReceivingDevice, steps: Steps
+) -> list[Decision]:
+    """
+    Reach both parties, ask the HSMs among them what they are, and decide. Changes nothing.
+
+    Raises:
+        DeviceCapabilityError: a device cannot do its part; names the rule and what to change.
+        KeyferryError: one of the parties does not answer.
+    """
+    decisions: list[Decision] = []
+    parties: tuple[tuple[Party, Role], ...] = ((kdh, Role.SENDS), (krd, Role.RECEIVES))
+    for party, role in parties:
+        steps.begin(party.label, "connect")
+        steps.detail(await party.connect())
+        if isinstance(party, ReportsDevice):
+            device = await party.device()
+            decisions.append(decide(plan, device, role=role, label=party.label))
+    return decisions
 
 
 async def _clean_up(parties: tuple[Party, ...], *, failed: bool) -> list[str]:

@@ -99,7 +99,11 @@ def _cut(data: bytes, examination: Examination) -> list[bytes]:
             shown = label.decode("ascii", "replace")[:40]
             examination.fail(check, causes.OTHER_PEM, f"there is a PEM block {shown!r}")
     blocks = list(_BLOCK.finditer(data))
-    if len(blocks) != len(labels) or any(block["label"] != block["end"] for block in blocks):
+    if (
+        not blocks
+        or len(blocks) != len(labels)
+        or any(block["label"] != block["end"] for block in blocks)
+    ):
         examination.fail(check, causes.BAD_PEM, "a BEGIN line has no END line of its own")
     return [block.group(0) for block in blocks]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,6 +10,7 @@ from keyferry.errors import (
     CertificateError,
     CheckValueMismatchError,
     ConfigurationError,
+    DeviceCapabilityError,
     HSMConnectionError,
     HSMFrameError,
     HSMRefusedError,
@@ -20,6 +22,9 @@ from keyferry.errors import (
     TokenError,
 )
 from keyferry.exchange.doctor.explanations import explain
+from keyferry.hsm.atalla.commands import COMMANDS as ATALLA_COMMANDS
+from keyferry.hsm.futurex.commands import COMMANDS as FUTUREX_COMMANDS
+from keyferry.hsm.payshield.commands import COMMANDS as PAYSHIELD_COMMANDS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +37,11 @@ class FailureDiagnosis:
     fix: str
 
 
+_COMMANDS: Final[dict[str, Collection[str]]] = {
+    "payshield": PAYSHIELD_COMMANDS,
+    "futurex": FUTUREX_COMMANDS,
+    "atalla": ATALLA_COMMANDS,
+}
 _OPENING: Final = "run keyferry doctor on what travelled, with the keys and certificates at hand"
 
 # By class, the most special first: id, likely cause, fix.
@@ -42,6 +52,12 @@ _BY_CLASS: Final[tuple[tuple[type[KeyferryError], str, str, str], ...]] = (
         "sender and receiver hold different keys: another KEK under the same name, a damaged key,"
         " or check values of two methods",
         "compare the check values of KEK and key on both sides, by the same method",
+    ),
+    (
+        DeviceCapabilityError,
+        "device-capability",
+        "a command, an option, the master key or the firmware of the HSM does not allow it",
+        "run with --explain to see every rule and what the HSM says of itself",
     ),
     (
         KeyStrengthError,
@@ -99,17 +115,18 @@ _UNKNOWN: Final = (
 )
 
 
-def explain_failure(error: KeyferryError, *, system: str) -> FailureDiagnosis:
+def explain_failure(error: KeyferryError, *, systems: tuple[str, ...]) -> FailureDiagnosis:
     """
     Explain the error an exchange ended with.
 
     Args:
         error: what was raised.
-        system: the HSM that took part: payshield, futurex or atalla; anything else for none.
+        systems: the parties by name, sender first; those that are no HSM are passed over.
     """
     try:
         if isinstance(error, HSMRefusedError):
             command = error.command.split(" ", 1)[0]
+            system = next((s for s in systems if command in _COMMANDS.get(s, ())), "")
             found = explain(system, error.code, command=command)
             return FailureDiagnosis(
                 id=f"{found.system}-{found.code}",

@@ -8,9 +8,9 @@ The cause of an error frame is its code, so each has the id `FAMILY-CODE`; the w
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Final, NoReturn
 
-from keyferry.errors import HSMFrameError
+from keyferry.errors import ConfigurationError, HSMFrameError
 from keyferry.exchange.doctor.examination import Cause, Examination
 from keyferry.exchange.doctor.explanations import explain
 from keyferry.hsm.atalla import message as atalla
@@ -36,6 +36,12 @@ OTHER_COMMAND: Final = Cause(
     "frame-other-command",
     "an answer to an earlier command was read: client and HSM are out of step",
     "close the connection after a timeout; compare the echoed header with the one sent",
+)
+
+UNPUBLISHED: Final = Cause(
+    "unpublished",
+    "the answer was damaged on the way, or newer firmware has a code of its own",
+    "read the answer again; look the code up in the manual of the firmware, or ask the vendor",
 )
 
 _ANSWERS: Final = {command.response_code: command for command in PAYSHIELD_COMMANDS.values()}
@@ -130,8 +136,15 @@ def examine_atalla(text: str, examination: Examination) -> None:
     _fail(examination, ATALLA, refusal.code, examination.at_hand.command or None)
 
 
-def _fail(examination: Examination, system: str, code: str, command: str | None) -> None:
-    explanation = explain(system, code, command=command)
+def _fail(examination: Examination, system: str, code: str, command: str | None) -> NoReturn:
+    try:
+        explanation = explain(system, code, command=command)
+    except ConfigurationError:
+        examination.fail(
+            "error code",
+            Cause(f"{system}-unpublished", UNPUBLISHED.likely, UNPUBLISHED.fix),
+            f"error code {code[:8]!r} is in no public list",
+        )
     examination.fail(
         "error code",
         Cause(f"{system}-{explanation.code}", explanation.likely, explanation.fix),

@@ -39,7 +39,9 @@ from keyferry.exchange.parties.interface import (
 )
 from keyferry.exchange.result import same_check_value
 from keyferry.hsm.atalla import AtallaDriver, Operator, TR34Token
+from keyferry.hsm.atalla.capabilities import ask_device
 from keyferry.hsm.atalla.usages import HEADERS, MAC_USAGES, tr31_mode
+from keyferry.hsm.capabilities import Device
 from keyferry.hsm.host_pool import client_tls
 from keyferry.hsm.values import Values
 from keyferry.keys import KeyAlgorithm
@@ -113,6 +115,10 @@ class AtallaParty:
     async def connect(self) -> str:
         said = await self._driver.status()
         return f"Atalla at {self._config.host}:{self._config.port}, {said.software}"
+
+    async def device(self) -> Device:
+        """Ask the HSM what it is; changes nothing."""
+        return await ask_device(self._driver)
 
     async def transport_key(self, request: KeyRequest) -> TransportKey:
         if not request.generate:

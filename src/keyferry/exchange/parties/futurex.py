@@ -39,7 +39,9 @@ from keyferry.exchange.parties.interface import (
     Trust,
 )
 from keyferry.exchange.result import same_check_value
+from keyferry.hsm.capabilities import Device
 from keyferry.hsm.futurex import FuturexDriver, KeyPair, KeyPairUse
+from keyferry.hsm.futurex.capabilities import ask_device
 from keyferry.hsm.futurex.message import Response
 from keyferry.hsm.host_pool import client_tls
 from keyferry.keys import KeyAlgorithm
@@ -115,6 +117,10 @@ class FuturexParty:
     async def connect(self) -> str:
         await self._driver.echo()
         return f"Futurex at {self._config.host}:{self._config.port}, keys under the PMK"
+
+    async def device(self) -> Device:
+        """Ask the HSM what it is; changes nothing."""
+        return await ask_device(self._driver)
 
     async def transport_key(self, request: KeyRequest) -> TransportKey:
         if not request.generate:

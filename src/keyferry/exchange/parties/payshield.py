@@ -39,6 +39,7 @@ from keyferry.exchange.parties.interface import (
 )
 from keyferry.exchange.parties.payshield_keys import is_aes, possible_algorithms
 from keyferry.exchange.result import same_check_value
+from keyferry.hsm.capabilities import Device
 from keyferry.hsm.payshield import (
     LMKScheme,
     LMKSelection,
@@ -47,6 +48,7 @@ from keyferry.hsm.payshield import (
     WireKey,
     client_tls,
 )
+from keyferry.hsm.payshield.capabilities import ask_device
 from keyferry.hsm.payshield.key_types import key_type_for
 from keyferry.hsm.payshield.message import Response
 from keyferry.keys import KeyAlgorithm, KeyUsage
@@ -128,6 +130,10 @@ class PayShieldParty:
             f"payShield at {self._config.host}:{self._config.port}, firmware {said.firmware},"
             f" {scheme} LMK {self._lmk.identifier}"
         )
+
+    async def device(self) -> Device:
+        """Ask the HSM what it is; changes nothing."""
+        return await ask_device(self._driver, self._lmk)
 
     async def transport_key(self, request: KeyRequest) -> TransportKey:
         if not request.generate:

@@ -1,0 +1,99 @@
+"""Codes in words: every public code has a meaning, a cause and a remedy."""
+
+from __future__ import annotations
+
+import botocore.session
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keyferry.errors import (
+    ConfigurationError,
+    ExchangeError,
+    HSMRefusedError,
+    HSMTimeoutError,
+    RemoteRefusedError,
+)
+from keyferry.exchange.doctor import explain, explain_failure
+from keyferry.exchange.doctor.explanations import atalla, aws, futurex, payshield
+from keyferry.hsm.atalla import refusals as atalla_refusals
+from keyferry.hsm.futurex import refusals as futurex_refusals
+from keyferry.hsm.payshield import refusals as payshield_refusals
+
+CODES = [
+    *(("payshield", code) for code in payshield_refusals.MEANINGS),
+    *(("futurex", code) for code in (*futurex_refusals.MEANINGS, *futurex.STATUS_MEANINGS)),
+    *(("atalla", code) for code in (*atalla_refusals.MEANINGS, "0607", "0304")),
+    *(("apc", name) for name in aws.EXCEPTIONS),
+]
+
+
+@pytest.mark.parametrize(("system", "code"), CODES)
+def test_every_public_code_is_explained(system: str, code: str) -> None:
+    """Meaning, cause, fix and source are words, none is empty."""
+    found = explain(system, code)
+    assert found.system == system
+    assert all((found.meaning, found.likely, found.fix, found.evidence))
+    assert found.meaning == found.meaning.strip(". ")
+
+
+def test_advice_is_for_codes_that_exist() -> None:
+    """No advice waits for a code the vendor's list does not have."""
+    assert set(payshield.ADVICE) <= set(payshield_refusals.MEANINGS)
+    assert set(atalla.ADVICE) <= {*atalla_refusals.MEANINGS, "0607"}
+
+
+def test_every_exception_of_the_api_is_explained() -> None:
+    """All error shapes of both planes' service descriptions are there."""
+    session = botocore.session.get_session()
+    for service in ("payment-cryptography", "payment-cryptography-data"):
+        names = session.get_service_model(service).shape_names
+        shapes = {name for name in names if name.endswith("Exception")}
+        assert shapes
+        assert shapes <= set(aws.EXCEPTIONS), service
+
+
+def test_codes_a_command_gives_its_own_meaning() -> None:
+    """80 of B2 is about its length, 01 of NI is no verification."""
+    assert "B2 echo" in explain("payshield", "80", command="B2").meaning
+    assert "invalid report" in explain("payshield", "01", command="NI").meaning
+
+
+@pytest.mark.parametrize(
+    ("system", "code"),
+    [("payshield", "ZZ"), ("atalla", "99"), ("atalla", "x"), ("apc", "Validation"), ("dec", "1")],
+)
+def test_unknown_codes_are_refused(system: str, code: str) -> None:
+    """What nobody has published is not explained; known ones are named."""
+    with pytest.raises(ConfigurationError) as caught:
+        explain(system, code)
+    assert caught.value.hint
+
+
+@given(st.text(max_size=12), st.text(max_size=12))
+def test_any_text_is_explained_or_refused(system: str, code: str) -> None:
+    """No text raises anything but the one documented error."""
+    try:
+        explain(system, code)
+    except ConfigurationError:
+        return
+
+
+FAILURES = [
+    (HSMRefusedError("A8 export key", "AA", "invalid export field"), "payshield-AA"),
+    (HSMRefusedError("TRTP build", "77", "unheard of"), "futurex-77"),
+    (HSMRefusedError("11A export key", "0607", "security violation"), "atalla-0607"),
+    (RemoteRefusedError("ImportKey", "ValidationException", "no"), "ValidationException"),
+    (RemoteRefusedError("ImportKey", "NewException", "no"), "failure"),
+    (HSMTimeoutError("no answer"), "hsm-timeout"),
+    (ExchangeError("something"), "failure"),
+]
+
+
+@pytest.mark.parametrize(("error", "identifier"), FAILURES)
+def test_failures_are_explained(error: ExchangeError, identifier: str) -> None:
+    """An error names its system by its command, whichever party raised it."""
+    found = explain_failure(error, systems=("payshield", "futurex", "atalla", "apc"))
+    assert found.id == identifier
+    assert found.likely
+    assert found.fix
