@@ -127,7 +127,7 @@ async def test_regions_are_apart(dispatcher: Dispatcher) -> None:
         (signed("ListKeys", secret="wrong"), "InvalidSignatureException"),
         (signed("NoSuchOperation", secret="wrong"), "InvalidSignatureException"),
         (signed("NoSuchOperation", b"not json"), "UnknownOperationException"),
-        (signed("GetDefaultKeyReplicationRegions"), "UnknownOperationException"),
+        (signed("GetMpaTeamAssociation"), "UnknownOperationException"),
         (signed("CreateKey", target="Other"), "UnknownOperationException"),
         (signed("x" * 500), "UnknownOperationException"),
         (signed("CreateKey", b"not json"), "SerializationException"),
@@ -190,7 +190,7 @@ async def test_reads_and_refusals_are_audited_through_the_queue(
     await dispatcher.handle(signed("GetKey", {"KeyIdentifier": "alias/none"}))
     await dispatcher.handle(signed("GetKey", {"KeyIdentifier": "nonsense"}))
     await dispatcher.handle(signed("GetKey", b"not json"))
-    await dispatcher.handle(signed("GetDefaultKeyReplicationRegions"))
+    await dispatcher.handle(signed("GetMpaTeamAssociation"))
     await dispatcher.handle(signed("NoSuchOperation"))
     await dispatcher.handle(signed("ListKeys", secret="wrong"))
     events = await audit_of(regions["us-east-1"])
@@ -199,7 +199,7 @@ async def test_reads_and_refusals_are_audited_through_the_queue(
         ("GetKey", "ResourceNotFoundException"),
         ("GetKey", "ValidationException"),
         ("GetKey", "SerializationException"),
-        ("GetDefaultKeyReplicationRegions", "UnknownOperationException"),
+        ("GetMpaTeamAssociation", "UnknownOperationException"),
     ]
     assert events[1]["requestParameters"] == {"keyIdentifier": "alias/none"}
     assert await audit_of(regions["us-west-2"]) == []

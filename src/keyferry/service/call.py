@@ -13,7 +13,7 @@ import msgspec
 
 from keyferry.service.audit import Caller, api_call
 from keyferry.service.authz.principal import Principal
-from keyferry.service.context import Context, Limits, Offload
+from keyferry.service.context import Context, Limits, Offload, Peers
 from keyferry.service.operation import Operation
 from keyferry.service.region import Region
 from keyferry.service.store.interface import Transaction
@@ -68,9 +68,11 @@ class Call:
     in_model: bool = True  # of the AWS API; the admin targets have no shapes to audit
     document: dict[str, Any] | None = None
     request: msgspec.Struct | None = None
+    # Called when something for other Regions was committed.
+    wake: Callable[[], None] = lambda: None
     _recorded: bool = field(default=False, init=False)
 
-    def context(self, *, offload: Offload, limits: Limits) -> Context:
+    def context(self, *, offload: Offload, limits: Limits, peers: Peers) -> Context:
         """What the operation gets."""
         return Context(
             region=self.region.name,
@@ -81,6 +83,7 @@ class Call:
             vault=self.region.vault,
             offload=offload,
             limits=limits,
+            peers=peers,
             write=self.write,
         )
 
@@ -92,8 +95,12 @@ class Call:
         of the call, not the call, and leaves no record.
         """
 
+        to_send = False
+
         def audited(tx: Transaction) -> T:
+            nonlocal to_send
             answer = change(tx)
+            to_send = tx.outbox_written
             if isinstance(answer, msgspec.Struct):
                 tx.append_audit(self._record(answer, None))
             return answer
@@ -101,6 +108,8 @@ class Call:
         answer = await self.region.store.write(audited)
         if isinstance(answer, msgspec.Struct):
             self._recorded = True
+        if to_send:
+            self.wake()
         return answer
 
     def finish(self, response: msgspec.Struct | None, error: APIError | None) -> None:

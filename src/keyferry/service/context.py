@@ -32,6 +32,14 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Peers:
+    """The Regions keys can be replicated to from here, and the process that will send them."""
+
+    regions: frozenset[str] = frozenset()
+    owner: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
     """One call. Reads go to `store`; a change goes through `write`, which adds its audit record."""
 
@@ -43,6 +51,7 @@ class Context:
     vault: Vault
     offload: Offload
     limits: Limits = field(default_factory=Limits)
+    peers: Peers = field(default_factory=Peers)
     # Runs the change and appends the audit record of its response in the same transaction.
     write: Callable[[Callable[[Transaction], T]], Awaitable[T]]
 

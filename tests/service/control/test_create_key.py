@@ -178,7 +178,7 @@ async def test_derive_key_usage_belongs_to_agreement_pairs(service: Any) -> None
         await service.create("P0", "AES_128", "B", DeriveKeyUsage=usage)
 
 
-async def test_explicit_replication_is_refused_until_it_is_built(service: Any) -> None:
+async def test_regions_nobody_serves_are_refused(service: Any) -> None:
     """Regions are refused rather than forgotten; an empty list means none."""
     with pytest.raises(InvalidRequestError, match="ReplicationRegions"):
         await service.create("P0", "AES_128", "B", ReplicationRegions=["us-west-2"])

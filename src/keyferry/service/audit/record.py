@@ -223,6 +223,53 @@ def service_event(
     )
 
 
+def service_call(
+    *,
+    operation: str,
+    request: Mapping[str, Any],
+    response: Mapping[str, Any],
+    account: str,
+    region: str,
+    request_id: str,
+    event_id: str,
+    now: datetime,
+) -> AuditRecord:
+    """
+    The record of a call the service made for an account by itself: the CreateKey of a replica.
+
+    Args:
+        request: the plain JSON object of the operation's input, members by their API names; no
+            caller sent it.
+        response: of its output.
+    """
+    document = {
+        "eventVersion": EVENT_VERSION,
+        "userIdentity": {"accountId": account, "invokedBy": SERVICE},
+        "eventTime": _event_time(now),
+        "eventSource": SERVICE,
+        "eventName": operation,
+        "awsRegion": region,
+        "sourceIPAddress": SERVICE,
+        "userAgent": SERVICE,
+        "requestParameters": _bounded(shown_elements(request, f"{operation}Input")),
+        "responseElements": _bounded(shown_elements(response, f"{operation}Output")),
+        "requestID": request_id,
+        "eventID": event_id,
+        "eventType": "AwsApiCall",
+        "recipientAccountId": account,
+        "readOnly": False,
+        "managementEvent": True,
+        "eventCategory": "Management",
+    }
+    return AuditRecord(
+        event_id=event_id,
+        account=account,
+        event_time=now,
+        event_name=operation,
+        body=_encode(document),
+    )
+
+
 @lru_cache(maxsize=1024)  # as many as there are access keys
 def _identity(principal: Principal) -> msgspec.Raw:
     """Who called, as JSON."""

@@ -7,7 +7,9 @@ import functools
 from keyferry.crypto.keyblock import Exportability
 from keyferry.keys import KeyAlgorithm, KeyAttributes, KeyClass, KeyUsage, ModesOfUse
 from keyferry.service.context import Context
+from keyferry.service.replication.state import Part
 from keyferry.service.store.records import KeyRecord, KeyState
+from keyferry.service.store.replication_records import MultiRegionRecord, RegionPart
 from keyferry.service.wire import control_types as t
 
 _FLAGS = (
@@ -56,8 +58,13 @@ def is_exportable(record: KeyRecord) -> bool:
     return record.exportability is not Exportability.NONE
 
 
-def key_answer(context: Context, record: KeyRecord) -> t.Key:
-    """Show a key. Dates of deletion appear only in the state they belong to."""
+def key_answer(context: Context, record: KeyRecord, part: Part | None) -> t.Key:
+    """
+    Show a key. Dates of deletion appear only in the state they belong to.
+
+    Args:
+        part: of the key among Regions, as `part_of` reads it; None if it has one Region.
+    """
     state = record.state
     pending = record.delete_pending_at if state is KeyState.DELETE_PENDING else None
     deleted = record.deleted_at if state is KeyState.DELETE_COMPLETE else None
@@ -77,11 +84,29 @@ def key_answer(context: Context, record: KeyRecord) -> t.Key:
         delete_pending_timestamp=pending,
         delete_timestamp=deleted,
         derive_key_usage=None if derive is None else derive.value,
+        multi_region_key_type=None if part is None else part.record.part.value,
+        primary_region=None if part is None else part.record.primary_region,
+        replication_status=None if part is None or part.is_replica else _status(part),
+        using_default_replication_regions=(
+            None if part is None or part.is_replica else part.record.using_default
+        ),
     )
 
 
-def key_summary(context: Context, record: KeyRecord) -> t.KeySummary:
+def _status(part: Part) -> dict[str, t.ReplicationStatusType]:
+    return {
+        replica.region: t.ReplicationStatusType(
+            status=replica.status.value, status_message=replica.message
+        )
+        for replica in part.replicas
+    }
+
+
+def key_summary(
+    context: Context, record: KeyRecord, part: MultiRegionRecord | None
+) -> t.KeySummary:
     """Show a key in a list."""
+    in_several = part is not None and part.part is not RegionPart.SINGLE
     return t.KeySummary(
         key_arn=context.key_arn(record.key_id, record.account),
         key_state=record.state.value,
@@ -89,4 +114,6 @@ def key_summary(context: Context, record: KeyRecord) -> t.KeySummary:
         key_check_value=record.check_value,
         exportable=is_exportable(record),
         enabled=record.enabled,
+        multi_region_key_type=part.part.value if part is not None and in_several else None,
+        primary_region=part.primary_region if part is not None and in_several else None,
     )

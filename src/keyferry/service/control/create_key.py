@@ -18,11 +18,11 @@ from keyferry.service.control.answers import attributes_of
 from keyferry.service.control.new_keys import (
     NewKey,
     check_quota,
-    check_regions,
     exportability_of,
     insert_key,
     make_record,
 )
+from keyferry.service.control.replication_regions import check_choice
 from keyferry.service.control.rsa_spares import SPARES
 from keyferry.service.control.sealing import PrivateKey, encode_private_key
 from keyferry.service.control.tags import check_tags
@@ -58,7 +58,8 @@ async def create_key(context: Context, request: t.CreateKeyInput) -> t.CreateKey
             )
         derive_key_usage = KeyUsage(request.derive_key_usage)
     tags = check_tags(request.tags)
-    check_regions(request.replication_regions)
+    exportability = exportability_of(request.exportable)
+    regions = check_choice(context, request.replication_regions, attributes, exportability)
     # Checked again inside the change; here it keeps a full account from costing an RSA key.
     check_quota(context, context.store)
 
@@ -76,7 +77,7 @@ async def create_key(context: Context, request: t.CreateKeyInput) -> t.CreateKey
         context,
         NewKey(
             attributes=attributes,
-            exportability=exportability_of(request.exportable),
+            exportability=exportability,
             origin=KeyOrigin.AWS_PAYMENT_CRYPTOGRAPHY,
             material=material,
             public_key=public_key,
@@ -87,7 +88,7 @@ async def create_key(context: Context, request: t.CreateKeyInput) -> t.CreateKey
     )
 
     def change(tx: Transaction) -> t.CreateKeyOutput:
-        return t.CreateKeyOutput(key=insert_key(context, tx, record, tags=tags))
+        return t.CreateKeyOutput(key=insert_key(context, tx, record, tags=tags, regions=regions))
 
     return await context.write(change)
 

@@ -13,8 +13,11 @@ from keyferry.service.context import Context
 from keyferry.service.control.answers import key_answer, key_summary
 from keyferry.service.control.identifiers import find_key
 from keyferry.service.control.pages import decode_token, encode_token, page_size
+from keyferry.service.control.replication_regions import refuse_replica, sender_of
 from keyferry.service.control.states import require_state
 from keyferry.service.operation import CONTROL
+from keyferry.service.replication.destruction import destroy_replica
+from keyferry.service.replication.state import follow, leave, part_of
 from keyferry.service.store.interface import Transaction
 from keyferry.service.store.records import KeyRecord, KeyState
 from keyferry.service.wire import control_types as t
@@ -28,7 +31,7 @@ Answer = TypeVar("Answer", bound=msgspec.Struct)
 async def get_key(context: Context, request: t.GetKeyInput) -> t.GetKeyOutput:
     """Show a key in whatever state it is, DELETE_COMPLETE included."""
     record = find_key(context, request.key_identifier, action="GetKey")
-    return t.GetKeyOutput(key=key_answer(context, record))
+    return t.GetKeyOutput(key=key_answer(context, record, part_of(context.store, record)))
 
 
 @CONTROL.operation("ListKeys", read_only=True)
@@ -42,33 +45,44 @@ async def list_keys(context: Context, request: t.ListKeysInput) -> t.ListKeysOut
     token = None
     if len(found) > size:
         token = encode_token(context, "ListKeys", filters, found[size - 1][0])
+    shown = [record for _, record in found[:size]]
+    parts = context.store.multi_regions(context.account, [record.key_id for record in shown])
     return t.ListKeysOutput(
-        keys=[key_summary(context, record) for _, record in found[:size]], next_token=token
+        keys=[key_summary(context, record, parts.get(record.key_id)) for record in shown],
+        next_token=token,
     )
 
 
 @CONTROL.operation("DeleteKey")
 async def delete_key(context: Context, request: t.DeleteKeyInput) -> t.DeleteKeyOutput:
-    """Schedule the destruction of a key; until then it cannot be used, but restored."""
+    """
+    Schedule the destruction of a key; until then it cannot be used, but restored.
+
+    Its replicas are destroyed at once. A replica that is deleted in its own Region is destroyed at
+    once too, and neither the primary nor other replicas are touched.
+    """
     days = (
         DEFAULT_WAITING_DAYS if request.delete_key_in_days is None else request.delete_key_in_days
     )
 
     def change(record: KeyRecord) -> KeyRecord:
-        require_state(context, record, KeyState.CREATE_COMPLETE)
         return replace(
             _stopped(context, record),
             state=KeyState.DELETE_PENDING,
             delete_pending_at=context.now + timedelta(days=days),
         )
 
-    return await _change(
-        context,
-        request.key_identifier,
-        change,
-        lambda key: t.DeleteKeyOutput(key=key),
-        action="DeleteKey",
-    )
+    def apply(tx: Transaction) -> t.DeleteKeyOutput:
+        record = find_key(context, request.key_identifier, action="DeleteKey", view=tx)
+        require_state(context, record, KeyState.CREATE_COMPLETE)
+        part = part_of(tx, record)
+        if part is None or not part.is_replica:
+            return t.DeleteKeyOutput(key=_write(context, tx, record, change(record)))
+        destroyed = destroy_replica(tx, record, region=context.region, now=context.now)
+        leave(tx, part.record, sender=sender_of(context))
+        return t.DeleteKeyOutput(key=key_answer(context, destroyed, part))
+
+    return await context.write(apply)
 
 
 @CONTROL.operation("RestoreKey")
@@ -139,14 +153,20 @@ async def _change(
     *,
     action: str,
 ) -> Answer:
-    """Read, check and write a key within one change; one that stays the same is not written."""
+    """Read, check and write a key within one change; replicas are refused."""
 
     def apply(tx: Transaction) -> Answer:
         record = find_key(context, identifier, action=action, view=tx)
-        changed = change(record)
-        if changed is not record:
-            changed = replace(changed, revision=record.revision + 1)
-            tx.update_key(changed, replacing=record.revision)
-        return answer(key_answer(context, changed))
+        refuse_replica(context, tx, record)
+        return answer(_write(context, tx, record, change(record)))
 
     return await context.write(apply)
+
+
+def _write(context: Context, tx: Transaction, record: KeyRecord, changed: KeyRecord) -> t.Key:
+    """Write what changed, have replicas follow, and show it; what stays the same is not written."""
+    if changed is not record:
+        changed = replace(changed, revision=record.revision + 1)
+        tx.update_key(changed, replacing=record.revision)
+        follow(tx, changed, sender=sender_of(context))
+    return key_answer(context, changed, part_of(tx, changed))

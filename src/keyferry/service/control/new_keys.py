@@ -10,9 +10,11 @@ from keyferry.keys import KeyAttributes, KeyUsage, key_check_value
 from keyferry.service.context import Context
 from keyferry.service.control.answers import key_answer
 from keyferry.service.control.identifiers import new_id, same_key
+from keyferry.service.control.replication_regions import replicate_new_key
 from keyferry.service.control.sealing import seal_key
 from keyferry.service.control.states import require_usable
-from keyferry.service.errors import InvalidRequestError, QuotaExceededError
+from keyferry.service.errors import QuotaExceededError
+from keyferry.service.replication.state import part_of
 from keyferry.service.store.interface import StoreView, Transaction
 from keyferry.service.store.records import KeyOrigin, KeyRecord
 from keyferry.service.wire import control_types as t
@@ -93,22 +95,21 @@ def check_quota(context: Context, view: StoreView) -> None:
         raise QuotaExceededError(f"the account has {limit} keys in this Region already")
 
 
-def check_regions(regions: Sequence[str] | None) -> None:
-    """Refuse explicit Regions: this build does not replicate keys."""
-    if regions:
-        raise InvalidRequestError("ReplicationRegions: keys are not replicated by this service")
-
-
 def insert_key(
     context: Context,
     tx: Transaction,
     record: KeyRecord,
     *,
     tags: Sequence[tuple[str, str]],
+    regions: list[str] | None = None,
     helpers: Sequence[KeyRecord] = (),
 ) -> t.Key:
     """
-    Write the record within a change and show it.
+    Write the record within a change, begin its replication and show it.
+
+    Args:
+        regions: to replicate it to, as `check_choice` returned them.
+        helpers: the keys its import rests on.
 
     Raises:
         InvalidRequestError: a key it rests on was stopped or deleted in the meantime.
@@ -119,4 +120,5 @@ def insert_key(
         require_usable(context, current)
     check_quota(context, tx)
     tx.insert_key(record, tags)
-    return key_answer(context, record)
+    replicate_new_key(context, tx, record, regions)
+    return key_answer(context, record, part_of(tx, record))

@@ -44,6 +44,14 @@ class ReplicationView(Protocol):
         """When the next row for `region` is due for `owner`; None if nothing waits."""
         ...
 
+    def outbox_untried(self, region: str, *, limit: int) -> list[OutboxRecord]:
+        """Rows nothing came of yet, not even a failure."""
+        ...
+
+    def outbox_held(self, region: str, *, limit: int) -> list[OutboxRecord]:
+        """Rows that were given up."""
+        ...
+
     def outbox_regions(self) -> list[str]:
         """Every Region there is something to tell, held rows included."""
         ...

@@ -90,6 +90,10 @@ SELECT_OUTBOX_NEXT_OTHER = (
     "SELECT due_at FROM replication_outbox WHERE region = ? AND held = 0 AND owner <> ? "
     "ORDER BY due_at LIMIT 1"
 )
+SELECT_OUTBOX_UNTRIED = (
+    f"{OUTBOX.select} WHERE region = ? AND held = 0 AND attempts = 0 ORDER BY due_at LIMIT ?"
+)
+SELECT_OUTBOX_HELD = f"{OUTBOX.select} WHERE region = ? AND held = 1 ORDER BY due_at LIMIT ?"
 SELECT_OUTBOX_REGIONS = "SELECT DISTINCT region FROM replication_outbox"
 DELETE_OUTBOX = "DELETE FROM replication_outbox WHERE account = ? AND key_id = ? AND region = ?"
 SELECT_DEFAULT_REGIONS = f"{DEFAULT_REGIONS.select} WHERE account = ? ORDER BY region"

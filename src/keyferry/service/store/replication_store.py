@@ -78,6 +78,14 @@ class ReplicationReads:
         instants += [from_microseconds(row[0]) + lease for row in other]
         return min(instants, default=None)
 
+    def outbox_untried(self, region: str, *, limit: int) -> list[OutboxRecord]:
+        found = self._fetch(sql.SELECT_OUTBOX_UNTRIED, (region, limit))
+        return [sql.outbox_from_row(row) for row in self._verified(sql.OUTBOX, found)]
+
+    def outbox_held(self, region: str, *, limit: int) -> list[OutboxRecord]:
+        found = self._fetch(sql.SELECT_OUTBOX_HELD, (region, limit))
+        return [sql.outbox_from_row(row) for row in self._verified(sql.OUTBOX, found)]
+
     def outbox_regions(self) -> list[str]:
         return sorted(row[0] for row in self._fetch(sql.SELECT_OUTBOX_REGIONS))
 

@@ -11,7 +11,8 @@ from keyferry.service.control.imports.public_keys import (
 )
 from keyferry.service.control.imports.tr31 import import_ecdh_key_block, import_tr31_key_block
 from keyferry.service.control.imports.tr34 import import_tr34_key_block
-from keyferry.service.control.new_keys import NewKey, check_regions, insert_key, make_record
+from keyferry.service.control.new_keys import NewKey, insert_key, make_record
+from keyferry.service.control.replication_regions import check_choice, check_regions
 from keyferry.service.control.tags import check_tags
 from keyferry.service.errors import InvalidRequestError
 from keyferry.service.operation import CONTROL
@@ -23,8 +24,10 @@ from keyferry.service.wire import control_types as t
 async def import_key(context: Context, request: t.ImportKeyInput) -> t.ImportKeyOutput:
     """Store a key that was made elsewhere. The same material twice gives two keys."""
     tags = check_tags(request.tags)
-    check_regions(request.replication_regions)
+    check_regions(context, request.replication_regions or ())
     new = await _open(context, request.key_material)
+    # What the key is was inside its block.
+    regions = check_choice(context, request.replication_regions, new.attributes, new.exportability)
     record = make_record(
         context,
         new,
@@ -34,7 +37,7 @@ async def import_key(context: Context, request: t.ImportKeyInput) -> t.ImportKey
 
     def change(tx: Transaction) -> t.ImportKeyOutput:
         return t.ImportKeyOutput(
-            key=insert_key(context, tx, record, tags=tags, helpers=new.helpers)
+            key=insert_key(context, tx, record, tags=tags, regions=regions, helpers=new.helpers)
         )
 
     return await context.write(change)

@@ -1,0 +1,295 @@
+"""
+From rows of the outbox to messages, and from answers to what the store says.
+
+What is sent is the key as it is now, not as it was when the row was written, so that one message
+is enough however many changes it stands for. What comes back counts only if the row still has the
+number that was sent: a later change has its own row, and its own message.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
+
+from keyferry.crypto.keyblock import KBPK
+from keyferry.errors import KeyferryError
+from keyferry.service import log
+from keyferry.service.replication import messages as m
+from keyferry.service.replication.backoff import Backoff
+from keyferry.service.replication.events import (
+    DELETE_REPLICA,
+    EXPORT_REPLICA,
+    IMPORT_REPLICA,
+    synchronized,
+)
+from keyferry.service.replication.snapshot import take_snapshot
+from keyferry.service.replication.state import Sender, forget_replica, raise_above
+from keyferry.service.store.interface import KeyStore, Transaction
+from keyferry.service.store.records import KeyRecord, KeyState
+from keyferry.service.store.replication_records import (
+    OutboxRecord,
+    RegionPart,
+    ReplicaRecord,
+    ReplicaStatus,
+)
+from keyferry.service.vault.interface import Vault
+
+# A change that could not be applied so many times waits for a person; a destruction never does.
+MOST_ATTEMPTS = 12
+
+_WORDS = {
+    m.Reason.QUOTA: "the quota of keys in {region} is used up",
+    m.Reason.ID_IN_USE: "the key id is in use in {region} by another key",
+    m.Reason.KEY_BLOCK: "the key block could not be opened in {region}",
+    m.Reason.CHECK_VALUE: "the check value in {region} is another",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatch:
+    """A row of the outbox and the message made for it."""
+
+    row: OutboxRecord
+    change: m.Change
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """The deliveries from one Region to one peer."""
+
+    region: str
+    peer: str
+    store: KeyStore
+    vault: Vault
+    owner: str
+    backoff: Backoff
+
+    async def prepare(self, row: OutboxRecord, kek: KBPK | None) -> Dispatch | None:
+        """
+        Make the message for a row; None if there is nothing to say any more.
+
+        A key that cannot be read or wrapped fails alone: its status says so.
+        """
+        try:
+            change = self._change(row, kek)
+        except KeyferryError as error:
+            log.error(
+                "replication_key_unreadable",
+                region=self.region,
+                peer=self.peer,
+                key=row.key_id,
+                reason=type(error).__name__,
+            )
+            words = f"the key could not be read in {self.region}"
+            await self.store.write(lambda tx: self._hold(tx, row, words))
+            return None
+        if change is None:
+            await self.store.write(lambda tx: self._drop(tx, row))
+            return None
+        return Dispatch(row, change)
+
+    def needs_kek(self, row: OutboxRecord) -> bool:
+        """Whether the message for a row will carry a key."""
+        replica = self.store.replica(row.account, row.key_id, row.region)
+        return replica is not None and replica.status is not ReplicaStatus.DELETE_IN_PROGRESS
+
+    def _change(self, row: OutboxRecord, kek: KBPK | None) -> m.Change | None:
+        part = self.store.multi_region(row.account, row.key_id)
+        record = self.store.key(row.account, row.key_id)
+        if part is None or record is None:
+            return None
+        if part.part is RegionPart.REPLICA:
+            if part.primary_region != self.peer or record.state is not KeyState.DELETE_COMPLETE:
+                return None
+            return _message(row, part.incarnation, m.Action.LEFT)
+        replica = self.store.replica(row.account, row.key_id, row.region)
+        if replica is None:
+            return None
+        if replica.status is ReplicaStatus.DELETE_IN_PROGRESS:
+            return _message(row, replica.incarnation, m.Action.DESTROY)
+        if kek is None:
+            raise ValueError("a key travels under a KEK")
+        snapshot = take_snapshot(record, region=self.region, vault=self.vault, kek=kek)
+        return _message(row, replica.incarnation, m.Action.PUT, snapshot)
+
+    async def conclude(
+        self, sent: Sequence[Dispatch], results: Sequence[m.ChangeResult], now: datetime
+    ) -> None:
+        """
+        Write what the answers say. Each is a change of its own, in one transaction of the store:
+        a row that is broken fails alone.
+        """
+        outcomes = await asyncio.gather(
+            *(
+                self.store.write(partial(self._conclude, sent=dispatch, result=result, now=now))
+                for dispatch, result in zip(sent, results, strict=True)
+            ),
+            return_exceptions=True,
+        )
+        failure = next((o for o in outcomes if isinstance(o, BaseException)), None)
+        if failure is not None:
+            raise failure
+
+    def _conclude(
+        self, tx: Transaction, sent: Dispatch, result: m.ChangeResult, now: datetime
+    ) -> None:
+        row = self._current(tx, sent.row)
+        if row is None:
+            return
+        record = tx.key(row.account, row.key_id)
+        replica = tx.replica(row.account, row.key_id, row.region)
+        if replica is None or record is None:
+            # News for a primary: a replica's own row. It waits, like a destruction, for ever.
+            if result.outcome in (m.Outcome.APPLIED, m.Outcome.STALE, m.Outcome.LEFT):
+                tx.delete_outbox(row.account, row.key_id, row.region)
+            else:
+                self._try_again(tx, row, now)
+            return
+        destroying = sent.change.action is m.Action.DESTROY
+        match result.outcome:
+            case m.Outcome.APPLIED if destroying:
+                self._gone(tx, record, replica, now)
+            case m.Outcome.APPLIED:
+                self._arrived(tx, record, replica, row, result, now)
+            case m.Outcome.LEFT:
+                self._gone(tx, record, replica, now)
+            case m.Outcome.STALE:
+                sender = Sender(self.owner, now, frozenset({self.peer}))
+                raise_above(tx, replica, result.change_number, sender=sender)
+            case m.Outcome.REFUSED if not destroying:
+                self._hold(tx, row, _words(result.reason, self.peer))
+            case _:
+                if row.attempts + 1 >= MOST_ATTEMPTS and not destroying:
+                    self._hold(tx, row, f"{self.peer} did not apply the change")
+                else:
+                    self._try_again(tx, row, now)
+
+    def _arrived(
+        self,
+        tx: Transaction,
+        record: KeyRecord,
+        replica: ReplicaRecord,
+        row: OutboxRecord,
+        result: m.ChangeResult,
+        now: datetime,
+    ) -> None:
+        if not hmac.compare_digest(result.check_value or "", record.check_value):
+            self._hold(tx, row, _words(m.Reason.CHECK_VALUE, self.peer))
+            return
+        if not replica.imported:
+            for kind in (EXPORT_REPLICA, IMPORT_REPLICA):
+                tx.append_audit(
+                    synchronized(
+                        kind, record, region=self.region, replica_region=self.peer, now=now
+                    )
+                )
+        tx.put_replica(
+            replace(replica, status=ReplicaStatus.SYNCHRONIZED, message=None, imported=True)
+        )
+        tx.delete_outbox(row.account, row.key_id, row.region)
+
+    def _gone(
+        self, tx: Transaction, record: KeyRecord, replica: ReplicaRecord, now: datetime
+    ) -> None:
+        forget_replica(tx, replica)
+        tx.append_audit(
+            synchronized(
+                DELETE_REPLICA, record, region=self.region, replica_region=self.peer, now=now
+            )
+        )
+
+    def _try_again(self, tx: Transaction, row: OutboxRecord, now: datetime) -> None:
+        attempts = row.attempts + 1
+        tx.put_outbox(
+            replace(
+                row,
+                attempts=attempts,
+                due_at=now + self.backoff.after(attempts),
+                owner=self.owner,
+            )
+        )
+
+    def _hold(self, tx: Transaction, sent: OutboxRecord, words: str) -> None:
+        """Give a row up until a person, or the next change of the key, asks for it again."""
+        row = self._current(tx, sent)
+        if row is None:
+            return
+        tx.put_outbox(replace(row, held=True, attempts=row.attempts + 1))
+        self._tell(tx, row, words)
+
+    def _tell(self, tx: Transaction, row: OutboxRecord, words: str) -> None:
+        """Show in the key's status why a Region does not follow."""
+        replica = tx.replica(row.account, row.key_id, row.region)
+        if replica is None:
+            return
+        # One that is to be destroyed stays that, whatever holds it up.
+        destroying = replica.status is ReplicaStatus.DELETE_IN_PROGRESS
+        status = replica.status if destroying else ReplicaStatus.FAILED
+        told = replace(replica, status=status, message=words)
+        if told != replica:
+            tx.put_replica(told)
+            log.warning(
+                "replication_failed",
+                region=self.region,
+                peer=self.peer,
+                key=row.key_id,
+                reason=words,
+            )
+
+    def _drop(self, tx: Transaction, sent: OutboxRecord) -> None:
+        row = self._current(tx, sent)
+        if row is not None:
+            tx.delete_outbox(row.account, row.key_id, row.region)
+
+    async def tell_unreachable(self) -> None:
+        """Show that the Region cannot be reached; the rows stay, and are sent when it can."""
+        while rows := self.store.outbox_untried(self.peer, limit=m.MAX_CHANGES):
+            await self.store.write(partial(self._tell_unreachable, rows=rows))
+
+    def _tell_unreachable(self, tx: Transaction, rows: Sequence[OutboxRecord]) -> None:
+        for sent in rows:
+            row = self._current(tx, sent)
+            if row is not None:
+                self._tell(tx, row, f"Region {self.peer} cannot be reached")
+                tx.put_outbox(replace(row, attempts=max(1, row.attempts)))
+
+    async def release(self, now: datetime) -> int:
+        """Try again what was given up; return how many keys that are."""
+        released = 0
+        while rows := self.store.outbox_held(self.peer, limit=m.MAX_CHANGES):
+            await self.store.write(partial(self._release, rows=rows, now=now))
+            released += len(rows)
+        return released
+
+    def _release(self, tx: Transaction, rows: Sequence[OutboxRecord], now: datetime) -> None:
+        for held in rows:
+            row = self._current(tx, held)
+            if row is not None and row.held:
+                renewed = replace(row, held=False, attempts=0, due_at=now, owner=self.owner)
+                tx.put_outbox(renewed)
+
+    def _current(self, tx: Transaction, sent: OutboxRecord) -> OutboxRecord | None:
+        """The row as it is now, if it still stands for the change that was sent."""
+        row = tx.outbox(sent.account, sent.key_id, sent.region)
+        return row if row is not None and row.change_number == sent.change_number else None
+
+
+def _message(
+    row: OutboxRecord, incarnation: int, action: m.Action, key: m.ReplicatedKey | None = None
+) -> m.Change:
+    return m.Change(
+        account=row.account,
+        key_id=row.key_id,
+        change_number=row.change_number,
+        incarnation=incarnation,
+        action=action,
+        key=key,
+    )
+
+
+def _words(reason: m.Reason | None, peer: str) -> str:
+    return "refused" if reason is None else _WORDS[reason].format(region=peer)

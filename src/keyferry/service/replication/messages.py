@@ -1,0 +1,145 @@
+"""
+What Regions say to each other: `AgreeKey` and `ApplyChanges` of the target `KeyferryReplication`.
+
+JSON 1.0 bodies, members in PascalCase; bytes are base64, instants microseconds since the epoch. Who
+speaks is the transport's to know, so no message says it.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, TypeVar
+
+import msgspec
+
+from keyferry.errors import PeerProtocolError
+
+MAX_CHANGES = 128
+
+AGREE_KEY = "AgreeKey"
+APPLY_CHANGES = "ApplyChanges"
+
+_Account = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{12}$")]
+_KeyId = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-zA-Z]{16,64}$")]
+_Number = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
+_Instant = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+_Hex = Annotated[str, msgspec.Meta(pattern=r"^(?:[0-9A-F]{2}){1,32}$")]
+_KEKId = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{32}$")]
+_Random = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
+_DER = Annotated[bytes, msgspec.Meta(min_length=1, max_length=16384)]
+
+
+class Message(
+    msgspec.Struct,
+    kw_only=True,
+    frozen=True,
+    omit_defaults=True,
+    forbid_unknown_fields=True,
+    rename="pascal",
+):
+    """Base of all messages: what is not known is refused."""
+
+
+class AgreeKeyInput(Message, kw_only=True, frozen=True):
+    """Let us have a KEK for what I send you; my one-time key is in the certificate."""
+
+    kek_id: _KEKId
+    certificate: _DER
+    random: _Random
+
+
+class AgreeKeyOutput(Message, kw_only=True, frozen=True):
+    """Agreed: my one-time key, and the check value of what I derived."""
+
+    certificate: _DER
+    random: _Random
+    check_value: _Hex
+
+
+class Action(StrEnum):
+    """What a change is about."""
+
+    PUT = "PUT"  # from the primary: the replica is to be like this
+    DESTROY = "DESTROY"  # from the primary: there is to be no replica
+    LEFT = "LEFT"  # from a replica: it was deleted in its own Region
+
+
+class ReplicatedKey(Message, kw_only=True, frozen=True):
+    """A key as it is in its primary Region. What it may do stands in the header of its block."""
+
+    key_block: Annotated[str, msgspec.Meta(min_length=16, max_length=9999)]
+    check_value: _Hex
+    check_value_algorithm: Annotated[str, msgspec.Meta(max_length=32)]
+    origin: Annotated[str, msgspec.Meta(max_length=64)]
+    created_at: _Instant
+    enabled: bool
+    usage_started_at: _Instant | None = None
+    usage_stopped_at: _Instant | None = None
+
+
+class Change(Message, kw_only=True, frozen=True):
+    """One key, brought to a change number."""
+
+    account: _Account
+    key_id: _KeyId
+    change_number: _Number
+    incarnation: _Number
+    action: Action
+    key: ReplicatedKey | None = None  # of a PUT
+
+
+class ApplyChangesInput(Message, kw_only=True, frozen=True):
+    """Changes of different keys, in no order. The KEK is that of all key blocks."""
+
+    kek_id: _KEKId | None = None
+    changes: Annotated[list[Change], msgspec.Meta(min_length=1, max_length=MAX_CHANGES)]
+
+
+class Outcome(StrEnum):
+    """What became of a change."""
+
+    APPLIED = "APPLIED"  # now, or before: the replica is at this change number
+    STALE = "STALE"  # the replica is at a higher change number
+    LEFT = "LEFT"  # this incarnation was deleted in the replica's own Region
+    REFUSED = "REFUSED"  # for good, unless something changes; `reason` says what
+    LATER = "LATER"  # not now: try again
+
+
+class Reason(StrEnum):
+    """Why a change was refused."""
+
+    QUOTA = "QUOTA"
+    ID_IN_USE = "ID_IN_USE"
+    KEY_BLOCK = "KEY_BLOCK"
+    CHECK_VALUE = "CHECK_VALUE"
+
+
+class ChangeResult(Message, kw_only=True, frozen=True):
+    """What became of one change; results are in the order of the changes."""
+
+    outcome: Outcome
+    reason: Reason | None = None
+    change_number: _Number = 0  # the replica is at
+    check_value: _Hex | None = None  # of the material in the replica, after a PUT
+
+
+class ApplyChangesOutput(Message, kw_only=True, frozen=True):
+    """Results in the order of the changes; none at all if the KEK is not known here."""
+
+    results: list[ChangeResult] = msgspec.field(default_factory=list)
+    unknown_kek: bool = False
+
+
+M = TypeVar("M", bound=Message)
+
+
+def encode(message: Message) -> bytes:
+    return msgspec.json.encode(message)
+
+
+def decode(body: bytes, kind: type[M]) -> M:
+    """Read a message; PeerProtocolError if it is not one of that kind, without its words."""
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise PeerProtocolError(f"expected a message of the form {kind.__name__}") from None

@@ -1,0 +1,52 @@
+"""How a Region's messages reach a peer: bytes in and bytes out, or PeerUnreachableError."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from cryptography import x509
+
+from keyferry.errors import PeerUnreachableError
+
+if TYPE_CHECKING:
+    from keyferry.service.replication.receiver import Receiver
+
+
+class Transport(Protocol):
+    """The way from one Region to one peer, both named by whoever made it."""
+
+    async def call(self, operation: str, body: bytes) -> bytes:
+        """
+        Send a message and return the answer.
+
+        Raises:
+            PeerUnreachableError: no answer; whether the message arrived is not known.
+        """
+        ...
+
+    async def root(self) -> x509.Certificate:
+        """The peer's root, as it is trusted over this way."""
+        ...
+
+
+class LocalTransport:
+    """
+    The way to a Region of the same process, which is trusted by construction.
+
+    `cut` is for drills and tests: the Region is as lost to the other as it can be.
+    """
+
+    def __init__(self, sender: str, receiver: Receiver) -> None:
+        self._sender = sender
+        self._receiver = receiver
+        self.cut = False
+
+    async def call(self, operation: str, body: bytes) -> bytes:
+        if self.cut:
+            raise PeerUnreachableError(f"{self._receiver.region} is cut off")
+        return await self._receiver.handle(self._sender, operation, body)
+
+    async def root(self) -> x509.Certificate:
+        if self.cut:
+            raise PeerUnreachableError(f"{self._receiver.region} is cut off")
+        return await self._receiver.root()
