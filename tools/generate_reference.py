@@ -1,5 +1,6 @@
 """
-Write docs/reference/ from the program: every command with its options, every operation of the API.
+Write docs/reference/ from the program: every command with its options, every operation of the API, and
+what each HSM can do.
 
 Run `python tools/generate_reference.py` after a command or an operation changed; a test runs it
 with --check.
@@ -69,9 +70,55 @@ def coverage_reference() -> str:
     return "\n".join(lines)
 
 
+def capabilities_reference() -> str:
+    """What each family of HSMs can do, with the evidence of each row."""
+    from keyferry.exchange.capabilities import TABLES
+
+    lines = [GENERATED, "", "# What each HSM can do", ""]
+    lines += [
+        "An exchange holds these rows against what the HSM says of itself, before anything changes;",
+        "`--explain` prints the decision. Letters of block versions inside a TR-34 token are a",
+        "formality.",
+        "",
+    ]
+    head = (
+        "protocol",
+        "role",
+        "master key",
+        "commands",
+        "keys that travel",
+        "wrapped by",
+        "versions",
+        "needs",
+        "evidence",
+    )
+    for family, table in TABLES.items():
+        lines += [f"## {family}", "", f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
+        for row in table:
+            since = [f"{version} since {a}.{b}" for version, (a, b) in row.since]
+            cells = (
+                row.protocol,
+                row.role,
+                " or ".join(sorted(row.master_keys)),
+                ", ".join(row.commands),
+                ", ".join(sorted(row.algorithms)),
+                ", ".join(sorted(row.wrapping)),
+                ", ".join(row.block_versions),
+                ", ".join((*row.options, *row.activities, *since)) or "-",
+                f"{row.evidence.words}: {row.source}",
+            )
+            lines.append(f"| {' | '.join(cells)} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
 def pages() -> dict[str, str]:
     """File name to text of every generated page."""
-    return {"cli.md": cli_reference(), "coverage.md": coverage_reference()}
+    return {
+        "cli.md": cli_reference(),
+        "coverage.md": coverage_reference(),
+        "capabilities.md": capabilities_reference(),
+    }
 
 
 def main(arguments: list[str]) -> int:

@@ -103,6 +103,7 @@ def _run(
 ) -> None:
     import asyncio
     import sys
+    from datetime import UTC, datetime
 
     from keyferry.cli.exchange_output import (
         print_decision,
@@ -150,5 +151,8 @@ def _run(
     try:
         asyncio.run(run())
     except KeyferryError as error:
-        print_failure(error, explain_failure(error, systems=(kdh, krd)), options)
+        diagnosis = explain_failure(
+            error, systems=(kdh, krd), carried=steps.carried, now=datetime.now(UTC)
+        )
+        print_failure(error, diagnosis, options)
         raise

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from keyferry.exchange.carried import Carried
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -24,6 +26,7 @@ class Steps:
     def __init__(self, tell: Callable[[str], None]) -> None:
         self._tell = tell
         self.taken: list[Step] = []
+        self.carried: Carried | None = None  # what travels, once its sender has made it
 
     def begin(self, party: str, text: str) -> None:
         """Tell that `party` now does `text`."""

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
 import botocore.session
 import pytest
 from hypothesis import given
@@ -14,6 +18,7 @@ from keyferry.errors import (
     HSMTimeoutError,
     RemoteRefusedError,
 )
+from keyferry.exchange.carried import Carried
 from keyferry.exchange.doctor import explain, explain_failure
 from keyferry.exchange.doctor.explanations import atalla, aws, futurex, payshield
 from keyferry.hsm.atalla import refusals as atalla_refusals
@@ -79,6 +84,7 @@ def test_any_text_is_explained_or_refused(system: str, code: str) -> None:
         return
 
 
+NOW = datetime(2026, 6, 1, tzinfo=UTC)
 FAILURES = [
     (HSMRefusedError("A8 export key", "AA", "invalid export field"), "payshield-AA"),
     (HSMRefusedError("TRTP build", "77", "unheard of"), "futurex-77"),
@@ -93,7 +99,22 @@ FAILURES = [
 @pytest.mark.parametrize(("error", "identifier"), FAILURES)
 def test_failures_are_explained(error: ExchangeError, identifier: str) -> None:
     """An error names its system by its command, whichever party raised it."""
-    found = explain_failure(error, systems=("payshield", "futurex", "atalla", "apc"))
+    systems = ("payshield", "futurex", "atalla", "apc")
+    found = explain_failure(error, systems=systems, now=NOW)
     assert found.id == identifier
     assert found.likely
     assert found.fix
+
+
+def test_what_travelled_explains_a_refusal() -> None:
+    """A block the receiver refused is examined; its own fault says more than the exception."""
+    file = Path(__file__).parent / "corpus" / "key_blocks.json"
+    cases = {case["name"]: case for case in json.loads(file.read_text())["cases"]}
+    refused = RemoteRefusedError("ImportKey", "ValidationException", "no")
+
+    def explained(name: str) -> str:
+        carried = Carried(data=cases[name]["text"].encode())
+        return explain_failure(refused, systems=("payshield",), carried=carried, now=NOW).id
+
+    assert explained("a BDK that encrypts") == "mode-for-usage"
+    assert explained("untouched, nothing at hand") == "ValidationException"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from keyferry.crypto.keyblock import KeyBlockHeader
 from keyferry.errors import ConfigurationError, KeyStrengthError
+from keyferry.exchange.carried import Carried
 from keyferry.exchange.flows.sender_key import find_sender_key
 from keyferry.exchange.flows.travelled import Travelled
 from keyferry.exchange.parties.interface import KeyDistributionHost, KeyReceivingDevice
@@ -50,6 +51,7 @@ async def run_ecdh(
         kdh.label, f"derive the wrapping key ({derivation.algorithm}) and export the key under it"
     )
     block = await kdh.export_ecdh(key, own=own, peer=peer, trust=kdh_trust, derivation=derivation)
+    steps.carried = Carried(data=block.encode("ascii", "replace"))
     header = KeyBlockHeader.parse(block)
     steps.begin(
         krd.label, f"derive the wrapping key ({derivation.algorithm}) and import the key under it"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from keyferry.crypto.keyblock import KeyBlockHeader
 from keyferry.errors import CheckValueMismatchError, KeyStrengthError
+from keyferry.exchange.carried import Carried
 from keyferry.exchange.flows.sender_key import find_sender_key
 from keyferry.exchange.flows.travelled import Travelled
 from keyferry.exchange.parties.interface import (
@@ -58,6 +59,7 @@ async def run_tr31(
 
     steps.begin(kdh.label, "export the key as a TR-31 key block under the KEK")
     block = await kdh.export_tr31(key, kdh_kek)
+    steps.carried = Carried(data=block.encode("ascii", "replace"))
     header = KeyBlockHeader.parse(block)
     steps.begin(krd.label, "import the key from the key block")
     received = await krd.import_tr31(block, krd_kek)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from keyferry.crypto.tr34 import parse_header, parse_token
 from keyferry.errors import ConfigurationError
+from keyferry.exchange.carried import Carried
 from keyferry.exchange.flows.sender_key import find_sender_key
 from keyferry.exchange.flows.travelled import Travelled
 from keyferry.exchange.parties.interface import (
@@ -46,6 +47,13 @@ async def run_tr34(
 
     steps.begin(kdh.label, "export the key as a TR-34 token (two-pass)")
     token = await kdh.export_tr34(key, own=own, peer=receiver, trust=kdh_trust, nonce=plan.nonce)
+    steps.carried = Carried(
+        data=token,
+        nonce=plan.nonce,
+        kdh_certificate=own.certificate,
+        krd_certificate=receiver.certificate,
+        authorities=own.authorities,
+    )
     if isinstance(kdh, MakesKeyOnExport):
         key = kdh.exported_key(key)
         steps.detail(f"check value {key.check_value}")
