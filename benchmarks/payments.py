@@ -323,8 +323,7 @@ def run() -> str:
         f"## Payment algorithms: keyferry, bare calls, psec {psec.__version__}",
         "",
         "Bare is the cipher work alone, on kept contexts: nothing is checked, padded or formatted."
-        " psec has no opened keys. Algorithm 1 over 64 bytes: bare alone takes a fifth of psec's"
-        " time, so five times psec is out of reach there.",
+        " psec has no opened keys.",
         "",
         "| algorithm | keyferry µs | bare µs | keyferry/bare | psec µs | psec/keyferry | goal |",
         "|---|---|---|---|---|---|---|",

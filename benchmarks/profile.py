@@ -30,6 +30,8 @@ _ROOMS = (
     ("uvicorn/", "HTTP server (uvicorn, uvloop, httptools)"),
     ("service/protocol", "HTTP server (uvicorn, uvloop, httptools)"),
     ("service/server", "HTTP server (uvicorn, uvloop, httptools)"),
+    ("service/direct", "HTTP server (uvicorn, uvloop, httptools)"),
+    ("service/patience", "ASGI application"),
     ("uvloop/", "HTTP server (uvicorn, uvloop, httptools)"),
     ("asyncio/", "asyncio"),
     ("service/app", "ASGI application"),
