@@ -1,6 +1,6 @@
 """
-Write docs/reference/ from the program: every command with its options, every operation of the API, and
-what each HSM can do.
+Write docs/reference/ from the program: every command with its options, every operation of the
+API, and what each HSM can do.
 
 Run `python tools/generate_reference.py` after a command or an operation changed; a test runs it
 with --check.
@@ -76,7 +76,7 @@ def capabilities_reference() -> str:
 
     lines = [GENERATED, "", "# What each HSM can do", ""]
     lines += [
-        "An exchange holds these rows against what the HSM says of itself, before anything changes;",
+        "An exchange holds these rows against what the HSM says of itself before anything changes;",
         "`--explain` prints the decision. Letters of block versions inside a TR-34 token are a",
         "formality.",
         "",
