@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -16,6 +17,40 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @group_options
 def simulate() -> None:
     """Run an HSM simulator. It holds keys in clear and protects nothing: test keys only."""
+
+
+def traffic_options(function: Callable[..., int]) -> Callable[..., int]:
+    """Add what every simulator can do to its traffic."""
+    for option in (
+        click.option(
+            "--replay",
+            type=click.Path(path_type=Path, dir_okay=False, exists=True),
+            help="Answer from a recording instead of a device; other messages close the connection."
+            "  [default: a device answers]",
+        ),
+        click.option(
+            "--record",
+            type=_FILE,
+            help="Write messages and answers to this new file, secrets masked, mode 0600."
+            "  [default: none]",
+        ),
+        click.option(
+            "--rate",
+            type=click.FloatRange(0, 1),
+            default=1.0,
+            show_default=True,
+            help="How many of the answers --fault strikes, 0 to 1.",
+        ),
+        click.option(
+            "--fault",
+            default="",
+            metavar="KIND",
+            help="Do wrong on purpose: drop (the answer is lost), garble (a byte is another),"
+            " delay or delay:MILLISECONDS, error:CODE.  [default: none]",
+        ),
+    ):
+        function = option(function)
+    return function
 
 
 @simulate.command("payshield")
@@ -73,6 +108,7 @@ def simulate() -> None:
     help="Put LMK FROM into key change storage of LMK ID, for BW and EM; may be repeated."
     "  [default: key change storage is empty]",
 )
+@traffic_options
 @output_options
 def payshield(
     options: OutputOptions,  # noqa: ARG001 (a simulator has no result to show)
@@ -87,6 +123,10 @@ def payshield(
     settings: tuple[str, ...],
     unauthorised: tuple[str, ...],
     old_lmks: tuple[str, ...],
+    fault: str,
+    rate: float,
+    record: Path | None,
+    replay: Path | None,
 ) -> int:
     """
     Run a Thales payShield 10K simulator.
@@ -109,6 +149,10 @@ def payshield(
             settings=settings,
             unauthorised=unauthorised,
             old_lmks=old_lmks,
+            fault=fault,
+            rate=rate,
+            record=record,
+            replay=replay,
         )
     )
 

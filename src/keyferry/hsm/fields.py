@@ -71,7 +71,7 @@ class Text:
     def decode(self, reader: Reader, values: Values) -> None:
         size = resolve(self.size, values)
         start = reader.offset
-        raw = reader.take_rest() if size == REST else reader.take(size, self.name)
+        raw = reader.take(reader.remaining if size == REST else size, self.name)
         if raw.translate(None, self.alphabet):
             raise reader.bad_value(self.name, self._expected(), at=start, reply=self.reply)
         text = raw.decode("ascii")
@@ -183,7 +183,7 @@ class Raw:
         size = resolve(self.size, values)
         if self.short is not None and size > reader.remaining:
             raise reader.bad_value(self.name, f"{size} bytes", at=reader.offset, reply=self.short)
-        values[self.name] = reader.take_rest() if size == REST else reader.take(size, self.name)
+        values[self.name] = reader.take(reader.remaining if size == REST else size, self.name)
 
     def encode(self, values: Values, out: bytearray) -> None:
         raw = present(values, self.name)

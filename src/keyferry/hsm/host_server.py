@@ -144,6 +144,8 @@ class ServedConnection(asyncio.Protocol):
     async def _finish(self, answer: Awaitable[bytes]) -> None:
         try:
             self._send(await answer)
+        except HSMFrameError:
+            self._misbehaved("no answer")
         finally:
             self._pending = None
         self._work()
@@ -192,6 +194,9 @@ class ServedConnection(asyncio.Protocol):
             self._timer = None
 
 
+Front = Callable[[AnsweringDevice], AnsweringDevice]
+
+
 class HostServer:
     """A simulated device on its host port. Use as an asynchronous context manager."""
 
@@ -228,6 +233,10 @@ class HostServer:
         self._server: asyncio.Server | None = None
         self._connections: set[ServedConnection] = set()
         self.loop: asyncio.AbstractEventLoop
+
+    def put_before(self, front: Front) -> None:
+        """Put something before the device, e.g. a recorder; call it before the start."""
+        self.device = front(self.device)
 
     async def start(self) -> None:
         """

@@ -13,7 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from keyferry.errors import ConfigurationError
+from keyferry.hsm.faults import Fault, FaultyDevice
 from keyferry.hsm.host_server import HostServer, server_tls
+from keyferry.hsm.recording import RecordedDevice, Recorder, ReplayedDevice
+from keyferry.hsm.traffic import Traffic
 from keyferry.log import EventLog
 
 log = EventLog("keyferry.hsm.simulator")
@@ -30,6 +33,30 @@ class ProcessOptions:
     tls_cert: Path | None = None
     tls_key: Path | None = None
     tls_client_ca: Path | None = None
+    fault: str = ""  # as `Fault.parse` reads it; empty: none
+    rate: float = 1.0
+    record: Path | None = None
+    replay: Path | None = None
+
+
+def equip(server: HostServer, options: ProcessOptions, traffic: Traffic, *, simulator: str) -> None:
+    """
+    Put before the device what the options say: a recording in its place, a recorder, faults.
+
+    The recorder stands before the faults, so that it writes what clients saw.
+
+    Raises:
+        ConfigurationError: a fault that does not exist, a recording that cannot be used.
+    """
+    fault = Fault.parse(options.fault, rate=options.rate) if options.fault else None
+    if options.replay is not None:
+        replayed = ReplayedDevice(options.replay, traffic, simulator=simulator)
+        server.put_before(lambda _: replayed)
+    if fault is not None:
+        server.put_before(lambda device: FaultyDevice(device, traffic, fault))
+    if options.record is not None:
+        recorder = Recorder(options.record, simulator=simulator)
+        server.put_before(lambda device: RecordedDevice(device, traffic, recorder))
 
 
 def prepare(options: ProcessOptions) -> ssl.SSLContext | None:

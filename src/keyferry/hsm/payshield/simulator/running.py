@@ -10,7 +10,8 @@ from keyferry.hsm.payshield.simulator.device import Device
 from keyferry.hsm.payshield.simulator.firmware import FIRMWARE
 from keyferry.hsm.payshield.simulator.server import SimulatorServer
 from keyferry.hsm.payshield.simulator.state import LMKRecord, State, fresh_state, load_state
-from keyferry.hsm.simulator_process import ProcessOptions, prepare, run_until_signal
+from keyferry.hsm.payshield.simulator.traffic import PayShieldTraffic
+from keyferry.hsm.simulator_process import ProcessOptions, equip, prepare, run_until_signal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +37,10 @@ def run_simulator(options: SimulatorOptions) -> int:
     server = SimulatorServer(
         device, host=options.host, port=options.port, tls=tls, lmk_ports=options.lmk_ports
     )
+    traffic = PayShieldTraffic(
+        header_length=device.settings.header_length, context=device.settings.context()
+    )
+    equip(server, options, traffic, simulator="payshield")
     about = {
         "firmware": FIRMWARE,
         "lmks": {lmk.identifier: lmk.scheme.name.lower() for lmk in device.lmks},

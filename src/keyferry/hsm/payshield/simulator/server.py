@@ -7,13 +7,15 @@ Each port is a `HostServer` around the same device; what differs is the LMK a po
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from typing import cast
 
 from keyferry.errors import HSMConnectionError, HSMFrameError
-from keyferry.hsm.host_server import HostServer, Limits, ServedConnection
+from keyferry.hsm.host_frames import AnsweringDevice
+from keyferry.hsm.host_server import Front, HostServer, Limits, ServedConnection
 from keyferry.hsm.payshield.framing import LENGTH_BYTES, FrameParser, encode_frame
 from keyferry.hsm.payshield.simulator.device import Device
 from keyferry.hsm.payshield.simulator.network import Connection
@@ -103,9 +105,12 @@ class HostPort(HostServer):
 class HostDatagrams(asyncio.DatagramProtocol):
     """UDP: one frame, length included, in one datagram; the answer in another."""
 
-    def __init__(self, device: Device) -> None:
+    def __init__(self, device: Device, fronts: Sequence[Front] = ()) -> None:
         self._device = device
-        self._port = PortOfDevice(device, None)
+        port: AnsweringDevice = PortOfDevice(device, None)
+        for front in fronts:
+            port = front(port)
+        self._port = port
         self._transport: asyncio.DatagramTransport | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -132,7 +137,9 @@ class HostDatagrams(asyncio.DatagramProtocol):
         task.add_done_callback(self._tasks.discard)
 
     async def _finish(self, answer: Awaitable[bytes], addr: tuple[str, int]) -> None:
-        self._send(await answer, addr)
+        # An answer that is lost on purpose stays away; a datagram has nothing to close.
+        with contextlib.suppress(HSMFrameError):
+            self._send(await answer, addr)
 
     def _send(self, answer: bytes, addr: tuple[str, int]) -> None:
         if self._transport is not None and not self._transport.is_closing():
@@ -179,6 +186,12 @@ class SimulatorServer(HostPort):
         self._context = tls
         self._others: list[HostPort] = []
         self._datagrams: HostDatagrams | None = None
+        self._fronts: list[Front] = []
+
+    def put_before(self, front: Front) -> None:
+        """Put something before the device on every port."""
+        super().put_before(front)
+        self._fronts.append(front)
 
     async def start(self) -> None:
         """
@@ -216,13 +229,16 @@ class SimulatorServer(HostPort):
             tls=self._context,
             limits=self.limits,
         )
+        for front in self._fronts:
+            other.put_before(front)
         await other.start()
         self._others.append(other)
 
     async def _listen_for_datagrams(self) -> None:
         try:
             _, self._datagrams = await self.loop.create_datagram_endpoint(
-                lambda: HostDatagrams(self.simulated), local_addr=(self.host, self.port)
+                lambda: HostDatagrams(self.simulated, self._fronts),
+                local_addr=(self.host, self.port),
             )
         except OSError as error:
             raise HSMConnectionError(

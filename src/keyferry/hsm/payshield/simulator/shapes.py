@@ -18,7 +18,7 @@ from keyferry.hsm.commands import Command
 from keyferry.hsm.fields import Fields, Run, Text
 from keyferry.hsm.groups import Group, IfMore, IfNext, When
 from keyferry.hsm.payshield.simulator.lmk_store import AnyLMK
-from keyferry.hsm.reading import Reader
+from keyferry.hsm.recording_reader import RecordingReader
 from keyferry.hsm.tables import decode
 from keyferry.hsm.values import Values
 
@@ -128,26 +128,10 @@ class ShapeCache:
         self._count += 1
 
 
-class _Recorder(Reader):
-    """A cursor that remembers which field took which bytes."""
-
-    __slots__ = ("taken",)
-
-    def __init__(self, data: bytes, *, origin: int) -> None:
-        super().__init__(data, origin=origin)
-        self.taken: list[tuple[str, int, int]] = []
-
-    def take(self, size: int, field: str) -> bytes:
-        start = self.offset
-        data = super().take(size, field)
-        self.taken.append((field, start, self.offset))
-        return data
-
-
 def _layout(command: Command, body: bytes, start: int, context: dict[str, object]) -> Layout:
     if command.request is None:
         raise HSMFrameError(f"{command.title}: its layout is not public")
-    recorder = _Recorder(body[start:], origin=start)
+    recorder = RecordingReader(body[start:], origin=start)
     decode(command.request, recorder, context)
     varying = tuple(
         _varying(command.request, *taken) for taken in recorder.taken if taken[0] in command.varying

@@ -1,0 +1,36 @@
+"""
+What stands between a simulator's host port and its device, for all vendors: faults on purpose,
+recordings, and replay of a recording. A vendor says how its messages are read: `Traffic`.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Traffic(Protocol):
+    """How the messages of one vendor are told apart, answered and masked."""
+
+    def error_answer(self, message: bytes, code: str) -> bytes:
+        """
+        Return the answer by which a device refuses a message with an error code.
+
+        Raises:
+            HSMFrameError: the message has no answer.
+        """
+
+    def masked_request(self, message: bytes) -> bytes:
+        """Return a request whose secret fields, and what names only this message, are masked."""
+
+    def masked_answer(self, message: bytes, answer: bytes) -> bytes:
+        """Return an answer whose secret fields are masked; `message` is the request it is to."""
+
+    def adapted_answer(self, message: bytes, answer: bytes) -> bytes:
+        """Return a recorded answer as one to this message: what correlates the two is put in."""
+
+    def command(self, message: bytes) -> str:
+        """Return what the message asks for, to say it in errors and logs."""
+
+
+MASK = b"*"
+"""What stands for each byte of a masked field. No field of any vendor holds it."""
