@@ -18,7 +18,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from keyferry.service.app import TLS_EXTENSION, Application, send_response
 from keyferry.service.patience import resumed
-from keyferry.service.wire.http import HTTPRequest, HTTPResponse, joined_headers
+from keyferry.service.wire.http import HTTPRequest, HTTPResponse, add_header
 from keyferry.service.wire.rest_json import RESTOperation
 
 # The path of a key identifier is at most three times 322 characters, when all are encoded.
@@ -62,11 +62,14 @@ class DirectProtocol(HttpToolsProtocol):
         # Behind a proxy the application is wrapped in what reads the proxy's headers.
         self._application = self.app if isinstance(self.app, Application) else None
         self._route: tuple[RESTOperation, bytes | None] | None = None
+        self._fields: dict[bytes, bytes] = {}  # headers of the request being read, as the app's
         self._gathered: bytes | None = None  # body so far, of a request that may be answered here
         self._asked = False  # whether uvicorn has a request of this connection at all
         # Answered here, and nothing has come since.
         self._at_rest = False
         self._idle_since: float | None = None
+        # Of the connection: version and cipher suite; nothing over plain HTTP.
+        self.tls: dict[str, str] = {}
         self._default_headers: tuple[list[tuple[bytes, bytes]], bytes] = ([], b"")
 
     @property
@@ -85,6 +88,14 @@ class DirectProtocol(HttpToolsProtocol):
             self._begin_cycle()
             if part:
                 super().on_body(part)
+
+    def on_message_begin(self) -> None:
+        # What uvicorn prepares for a request is prepared when it gets one.
+        self.url = b""
+        self._fields = {}
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        add_header(self._fields, name.lower(), value)
 
     def on_headers_complete(self) -> None:
         if self._may_be_direct():
@@ -109,6 +120,13 @@ class DirectProtocol(HttpToolsProtocol):
 
     def _begin_cycle(self) -> None:
         """Make the task that answers the request whose headers were read last."""
+        url = self.url
+        super().on_message_begin()
+        self.url = url
+        for field in self._fields.items():
+            super().on_header(*field)
+        if self.tls:
+            self.scope["extensions"] = {TLS_EXTENSION: cast("dict[object, object]", self.tls)}
         super().on_headers_complete()
         self._asked = True
         # The task starts at the next turn of the loop, so nothing is written yet.
@@ -146,7 +164,7 @@ class DirectProtocol(HttpToolsProtocol):
             and parser.get_http_version() == "1.1"
             and parser.should_keep_alive()
             and not parser.should_upgrade()
-            and not self.expect_100_continue
+            and b"expect" not in self._fields
             and not self._answering
             and not self.pipeline
             and not self.flow.write_paused
@@ -154,20 +172,18 @@ class DirectProtocol(HttpToolsProtocol):
         )
 
     def _answer(self, body: bytes) -> None:
-        application, route, scope = self._application, self._route, self.scope
+        application, route, client = self._application, self._route, self.client
         if application is None or route is None:
             raise RuntimeError("gathered a request that is not for the short way")
-        client = self.client
-        tls: Any = scope.get("extensions", {}).get(TLS_EXTENSION, {})
         request = HTTPRequest(
             method="POST",
             path=self.url,
             query=b"",
-            headers=joined_headers(self.headers),
+            headers=self._fields,
             body=body,
             client=client[0] if client else None,
-            tls_version=tls.get("version"),
-            cipher_suite=tls.get("cipher"),
+            tls_version=self.tls.get("version"),
+            cipher_suite=self.tls.get("cipher"),
         )
         work = application.dispatcher.data.handle(request, *route)
         try:
@@ -184,7 +200,7 @@ class DirectProtocol(HttpToolsProtocol):
             default = self.server_state.default_headers
             lines = b"".join(b"%s: %s\r\n" % header for header in default)
             self._default_headers = default, lines
-        head = b"".join(b"%s: %s\r\n" % header for header in response.header_list())
+        head = b"".join([b"%s: %s\r\n" % header for header in response.header_list()])
         self.transport.write(
             b"".join((STATUS_LINE[response.status], lines, head, b"\r\n", response.body))
         )

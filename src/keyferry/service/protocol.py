@@ -12,7 +12,6 @@ import asyncio
 import ssl
 from typing import Any
 
-from keyferry.service.app import TLS_EXTENSION
 from keyferry.service.direct import DirectProtocol
 
 HEADER_TIMEOUT_S = 10.0
@@ -33,14 +32,13 @@ class GuardedProtocol(DirectProtocol):
         super().__init__(*args, **keywords)
         self._header_timer: asyncio.TimerHandle | None = None
         self._header_bytes = 0
-        self._tls: dict[object, object] | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         connection: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
         if connection is not None:
             cipher = connection.cipher()
-            self._tls = {
+            self.tls = {
                 "version": connection.version() or "unknown",
                 "cipher": cipher[0] if cipher else "unknown",
             }
@@ -63,11 +61,6 @@ class GuardedProtocol(DirectProtocol):
         # of it does not start it again.
         self._start_header_timer()
 
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        if self._tls is not None:
-            self.scope["extensions"] = {TLS_EXTENSION: self._tls}
-
     def on_headers_complete(self) -> None:
         self._stop_header_timer()
         self._header_bytes = 0
@@ -81,7 +74,7 @@ class GuardedProtocol(DirectProtocol):
 
     def shutdown(self) -> None:
         super().shutdown()
-        if self._tls is not None and not self._answering:
+        if self.tls and not self._answering:
             # A polite end of TLS waits for the client's, who has no reason to look at an idle
             # connection now; that would hold up the end of the service.
             self.transport.abort()

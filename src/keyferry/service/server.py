@@ -9,6 +9,7 @@ written, and only then the process ends, with status 0.
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import logging
 import os
@@ -34,6 +35,7 @@ from keyferry.service.settings import ListenerSettings, ServiceSettings
 KEEP_ALIVE_S = 75
 SHUTDOWN_S = 10
 BACKLOG = 2048
+GC_THRESHOLDS = (20_000, 20, 20)
 
 
 def serve(service: ServiceSettings, listener: ListenerSettings) -> int:
@@ -81,6 +83,15 @@ def run_server(
     should_end: Callable[[], bool] = lambda: False,
 ) -> None:
     """Serve opened Regions on a bound socket in this process; the Regions are closed at the end."""
+
+    def ready() -> None:
+        # What was made so far stays: the collector need not look through it again and again. A
+        # request makes some hundred objects and leaves no cycles, so it may look less often too.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(*GC_THRESHOLDS)
+        on_ready()
+
     dispatcher = Dispatcher(
         regions, keys, limits=service.limits, audit_data_events=service.audit_data_events
     )
@@ -88,7 +99,7 @@ def run_server(
     APIServer(
         server_config(application, tls, behind_proxy=listener.behind_proxy),
         application,
-        on_ready=on_ready,
+        on_ready=ready,
         should_end=should_end,
     ).run(sockets=[listening])
 

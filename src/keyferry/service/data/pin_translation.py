@@ -26,15 +26,18 @@ async def translate_pin_data(
     outgoing = KeySource.find(
         context, request.outgoing_key_identifier, request.outgoing_wrapped_key
     )
-    incoming_key = await _incoming_key(context, incoming, request)
-    dukpt = request.outgoing_dukpt_attributes
-    outgoing_key = await pin_key(
-        context,
-        outgoing,
-        role=Role.ENCRYPT_PIN,
-        dukpt_role=Role.TRANSLATE_PIN_DUKPT,
-        ksn=None if dukpt is None else dukpt.key_serial_number,
-        key_type=None if dukpt is None else dukpt.dukpt_key_derivation_type,
+    # Two stored keys are the most of all translations; they need no coroutines.
+    incoming_key = (
+        incoming.stored(context, Role.DECRYPT_PIN)
+        if incoming.wrapped is None
+        and request.incoming_dukpt_attributes is None
+        and request.incoming_as2805_attributes is None
+        else await _incoming_key(context, incoming, request)
+    )
+    outgoing_key = (
+        outgoing.stored(context, Role.ENCRYPT_PIN)
+        if outgoing.wrapped is None and request.outgoing_dukpt_attributes is None
+        else await _pin_key(context, outgoing, Role.ENCRYPT_PIN, request.outgoing_dukpt_attributes)
     )
     incoming_format, incoming_pan = _format(request.incoming_translation_attributes)
     outgoing_format, outgoing_pan = _format(request.outgoing_translation_attributes)
@@ -61,14 +64,7 @@ async def _incoming_key(
     dukpt = request.incoming_dukpt_attributes
     session = request.incoming_as2805_attributes
     if session is None:
-        return await pin_key(
-            context,
-            source,
-            role=Role.DECRYPT_PIN,
-            dukpt_role=Role.TRANSLATE_PIN_DUKPT,
-            ksn=None if dukpt is None else dukpt.key_serial_number,
-            key_type=None if dukpt is None else dukpt.dukpt_key_derivation_type,
-        )
+        return await _pin_key(context, source, Role.DECRYPT_PIN, dukpt)
     kpp = context.require(source.key, Role.DECRYPT_PIN_AS2805)
     if dukpt is not None or source.wrapped is not None:
         raise refused("IncomingAs2805Attributes", "not together with DUKPT or a wrapped key")
@@ -79,6 +75,22 @@ async def _incoming_key(
             material.reveal(), session.system_trace_audit_number, session.transaction_amount
         )
     return WorkingKey(TDESKey(key), kpp.arn, kpp.check_value)
+
+
+async def _pin_key(
+    context: DataContext,
+    source: KeySource,
+    role: Role,
+    dukpt: t.DukptDerivationAttributes | None,
+) -> WorkingKey:
+    return await pin_key(
+        context,
+        source,
+        role=role,
+        dukpt_role=Role.TRANSLATE_PIN_DUKPT,
+        ksn=None if dukpt is None else dukpt.key_serial_number,
+        key_type=None if dukpt is None else dukpt.dukpt_key_derivation_type,
+    )
 
 
 def _format(attributes: t.TranslationIsoFormats) -> tuple[PINBlockFormat, str | None]:

@@ -63,8 +63,13 @@ def joined_headers(pairs: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
     """Headers by lower-case name, the values of a repeated one joined in order."""
     headers: dict[bytes, bytes] = {}
     for name, value in pairs:
-        if name in headers:
-            headers[name] = headers[name].rstrip() + b"," + value.lstrip()
-        else:
-            headers[name] = value
+        add_header(headers, name, value)
     return headers
+
+
+def add_header(headers: dict[bytes, bytes], name: bytes, value: bytes) -> None:
+    """Add a header by its lower-case name, joined to an earlier one of the same."""
+    if name in headers:
+        headers[name] = headers[name].rstrip() + b"," + value.lstrip()
+    else:
+        headers[name] = value
