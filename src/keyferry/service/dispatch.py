@@ -92,8 +92,9 @@ class Dispatcher:
         self.ready = True  # the owner withdraws it when the service is about to stop
 
     def close(self) -> None:
-        """End the threads of slow work."""
+        """End the threads of slow work; what was counted stays for other workers to show."""
         self._threads.shutdown(cancel_futures=True)
+        self.metrics.flush()
 
     async def handle(self, request: HTTPRequest) -> HTTPResponse:
         """Answer one request."""

@@ -8,7 +8,10 @@ files in the directory that the environment variable MULTIPROCESS_DIR names.
 
 from __future__ import annotations
 
+import asyncio
+import collections
 import os
+from bisect import bisect_left
 
 from prometheus_client import (
     CollectorRegistry,
@@ -27,6 +30,48 @@ _LATENCY_BUCKETS_S = (
     *(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05),
     *(0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
 )
+# The library writes each count through to a file that all workers share, which costs a request
+# 5 µs of the 60 it takes in all. So counts are kept here for a moment and added up.
+FLUSH_INTERVAL_S = 0.5
+
+
+class _Tally:
+    """A counter and what is to be added to it."""
+
+    __slots__ = ("_counter", "pending")
+
+    def __init__(self, counter: Counter) -> None:
+        self._counter = counter
+        self.pending = 0
+
+    def flush(self) -> None:
+        if self.pending:
+            self._counter.inc(self.pending)
+            self.pending = 0
+
+
+class _Latencies:
+    """
+    A histogram and the observations to be added to it.
+
+    The library takes them one by one only; its sum and its buckets are counters, which take them
+    together (its lock file pins the version, and a test looks at what comes out).
+    """
+
+    __slots__ = ("_histogram", "pending")
+
+    def __init__(self, histogram: Histogram) -> None:
+        self._histogram = histogram
+        self.pending: list[float] = []
+
+    def flush(self) -> None:
+        observed, self.pending = self.pending, []
+        if not observed:
+            return
+        bounds = self._histogram._upper_bounds
+        for bucket, count in collections.Counter(bisect_left(bounds, s) for s in observed).items():
+            self._histogram._buckets[bucket].inc(count)
+        self._histogram._sum.inc(sum(observed))
 
 
 class Metrics:
@@ -55,27 +100,52 @@ class Metrics:
             registry=self._registry,
             multiprocess_mode="livesum",
         )
-        # Finding a labelled child costs more than counting with it.
-        self._known_requests: dict[tuple[str, str, str], Counter] = {}
-        self._known_latency: dict[str, Histogram] = {}
+        self._tallies: dict[tuple[str, str, str], _Tally] = {}
+        self._latencies: dict[str, _Latencies] = {}
+        self._flusher: asyncio.TimerHandle | None = None
 
     def count(self, *, region: str, operation: str, code: str, seconds: float) -> None:
-        """Count one answered request."""
-        labels = (region, operation, code)
-        requests = self._known_requests.get(labels)
-        if requests is None:
-            requests = self._known_requests[labels] = self._requests.labels(*labels)
-        requests.inc()
-        latency = self._known_latency.get(operation)
-        if latency is None:
-            latency = self._known_latency[operation] = self._latency.labels(operation)
-        latency.observe(seconds)
+        """
+        Count one answered request.
+
+        It shows within FLUSH_INTERVAL_S; a worker that is killed loses what does not show yet.
+        """
+        tally = self._tallies.get((region, operation, code))
+        if tally is None:
+            counter = self._requests.labels(region, operation, code)
+            tally = self._tallies[region, operation, code] = _Tally(counter)
+        tally.pending += 1
+        latencies = self._latencies.get(operation)
+        if latencies is None:
+            latencies = _Latencies(self._latency.labels(operation))
+            self._latencies[operation] = latencies
+        latencies.pending.append(seconds)
+        if self._flusher is None:
+            self._flush_soon()
+
+    def _flush_soon(self) -> None:
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            return  # `text` flushes
+        self._flusher = loop.call_later(FLUSH_INTERVAL_S, self.flush)
+
+    def flush(self) -> None:
+        """Put what was counted where other processes and `text` find it."""
+        if self._flusher is not None:
+            self._flusher.cancel()
+            self._flusher = None
+        for tally in self._tallies.values():
+            tally.flush()
+        for latencies in self._latencies.values():
+            latencies.flush()
 
     def set_audit_dropped(self, records: int) -> None:
         self._audit_dropped.set(records)
 
     def text(self) -> bytes:
         """The exposition of all metrics."""
+        self.flush()
         if MULTIPROCESS_DIR in os.environ:
             merged = CollectorRegistry()
             MultiProcessCollector(merged)  # type: ignore[no-untyped-call]
