@@ -24,6 +24,12 @@ def exchange_options(function: Callable[..., None]) -> Callable[..., None]:
             help="Ask the HSMs, print the choice of method and every rule, and stop.",
         ),
         click.option(
+            "--prove",
+            is_flag=True,
+            help="Prove the key by use: the HSM computes under its copy, the service verifies."
+            "  [default: compare check values and attributes only]",
+        ),
+        click.option(
             "--keep-trust",
             is_flag=True,
             help="Keep the CA public keys and agreement keys of this run.  [default: delete them]",
@@ -99,6 +105,7 @@ def _run(
     config_file: Path,
     test_key: bool,
     keep_trust: bool,
+    prove: bool,
     explain: bool,
 ) -> None:
     import asyncio
@@ -143,7 +150,8 @@ def _run(
             if explain:
                 print_decision(plan, await decide_exchange(plan, sender, receiver, steps), options)
             else:
-                print_result(await run_exchange(plan, sender, receiver, steps), options)
+                result = await run_exchange(plan, sender, receiver, steps, prove=prove)
+                print_result(result, options)
         finally:
             await sender.close()
             await receiver.close()

@@ -39,6 +39,7 @@ def print_result(result: ExchangeResult, options: OutputOptions) -> None:
             ("Exportable", "yes" if result.received.exportable else "no"),
             ("KDH's wrapped key", result.kdh_key or "(a clear key, not repeated)"),
             *([("Under the KEK", result.key_encryption_key)] if result.key_encryption_key else []),
+            *([("Proof by use", result.proof_by_use)] if result.proof_by_use else []),
             *(("Cleaned up", statement) for statement in result.cleaned_up),
         ]
     )

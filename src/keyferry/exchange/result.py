@@ -42,6 +42,7 @@ class ExchangeResult:
     nonce: str = ""  # hex, TR-34 only
     kek_check_value: str = ""  # TR-31 only
     key_encryption_key: str = ""  # the receiver's KEK, TR-31 only
+    proof_by_use: str = ""  # empty: not asked for
     cleaned_up: tuple[str, ...] = ()
     steps: tuple[Step, ...] = ()
 

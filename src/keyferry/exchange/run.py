@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from keyferry.errors import CheckValueMismatchError, ExchangeError
 from keyferry.exchange.capabilities import Decision, ReportsDevice, decide
 from keyferry.exchange.flows.ecdh import run_ecdh
@@ -15,6 +17,7 @@ from keyferry.exchange.parties.interface import (
     Party,
 )
 from keyferry.exchange.plan import Plan
+from keyferry.exchange.proof import prove_by_use
 from keyferry.exchange.result import (
     ExchangeResult,
     check_received,
@@ -28,7 +31,12 @@ _FLOWS = {Method.TR34: run_tr34, Method.TR31: run_tr31, Method.ECDH: run_ecdh}
 
 
 async def run_exchange(
-    plan: Plan, kdh: KeyDistributionHost, krd: KeyReceivingDevice, steps: Steps
+    plan: Plan,
+    kdh: KeyDistributionHost,
+    krd: KeyReceivingDevice,
+    steps: Steps,
+    *,
+    prove: bool = False,
 ) -> ExchangeResult:
     """
     Run one exchange.
@@ -45,13 +53,18 @@ async def run_exchange(
         await decide_exchange(plan, kdh, krd, steps)
         travelled = await _FLOWS[plan.method](plan, kdh, krd, steps)
         _prove(travelled)
+        proof = ""
+        if prove:
+            proof = await prove_by_use(
+                travelled.key, travelled.received, kdh=kdh, krd=krd, steps=steps
+            )
     except BaseException:
         # Also on Ctrl-C: a key whose way in was not proven must not stay behind unseen.
         for statement in await _clean_up((krd, kdh), failed=True):
             steps.detail(statement)
         raise
     cleaned_up = await _clean_up((krd, kdh), failed=False)
-    return _result(plan, kdh, krd, steps, travelled, cleaned_up)
+    return replace(_result(plan, kdh, krd, steps, travelled, cleaned_up), proof_by_use=proof)
 
 
 async def decide_exchange(

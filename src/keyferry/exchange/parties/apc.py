@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -22,6 +22,7 @@ from keyferry.exchange.parties.apc_keys import (
     read_chain,
     write_attributes,
 )
+from keyferry.exchange.parties.apc_proof import check_proof
 from keyferry.exchange.parties.interface import (
     KEK,
     Credential,
@@ -31,6 +32,7 @@ from keyferry.exchange.parties.interface import (
     TransportKey,
     Trust,
 )
+from keyferry.exchange.proof import Proof
 from keyferry.exchange.result import same_check_value
 from keyferry.keys import KeyAlgorithm, KeyAttributes, KeyClass, KeyUsage, ModesOfUse
 
@@ -54,10 +56,19 @@ class _Record:
 class APCParty:
     """One Region of one account."""
 
-    def __init__(self, client: AWSClient, *, label: str = "APC", keep_trust: bool = False) -> None:
+    def __init__(
+        self,
+        client: AWSClient,
+        *,
+        label: str = "APC",
+        keep_trust: bool = False,
+        data_client: Callable[[], AWSClient] | None = None,
+    ) -> None:
         self.label = label
         self._client = client
         self._keep_trust = keep_trust
+        # Opened only where a key is proven by use: nothing else of an exchange needs it.
+        self._data_client = data_client
         # What this run made, in the order it was made: (ARN, what it is).
         self._temporary: list[tuple[str, str]] = []
         self._made: list[tuple[str, str]] = []
@@ -291,6 +302,31 @@ class APCParty:
             check_value=str(key.get("KeyCheckValue", "")),
             aes=attributes.key_algorithm.is_aes,
         )
+
+    async def check_proof(self, received: ReceivedKey, proof: Proof) -> str:
+        """Verify under the received key what the sender computed under its own."""
+        if self._data_client is None:
+            raise ExchangeError("the data plane is not configured, so nothing can be proven by use")
+        client = self._data_client()
+        try:
+            return await check_proof(client, received, proof, make_pek=self._make_pek)
+        finally:
+            client.close()
+
+    async def _make_pek(self, received: ReceivedKey) -> str:
+        record = _Record(self._temporary, "the PIN encryption key of the proof by use")
+        key = await self._create(
+            KeyAttributes(
+                key_usage=KeyUsage.TR31_P0_PIN_ENCRYPTION_KEY,
+                key_class=KeyClass.SYMMETRIC_KEY,
+                key_algorithm=received.attributes.key_algorithm,
+                modes_of_use=modes_for(KeyUsage.TR31_P0_PIN_ENCRYPTION_KEY),
+            ),
+            record=record,
+            Exportable=False,
+        )
+        arn: str = key["KeyArn"]
+        return arn
 
     async def clean_up(self, *, failed: bool) -> list[str]:
         doomed = [] if self._keep_trust else list(self._temporary)

@@ -117,9 +117,15 @@ def _outside_authority(party: Futurex, place: str) -> CertificateAuthority | Non
 
 
 def _open_apc(party: APC, place: str, *, keep_trust: bool, name_region: bool) -> APCParty:
-    client = AWSClient("payment-cryptography", endpoint_of(party, place), place=place)
+    endpoint = endpoint_of(party, place)
+    client = AWSClient("payment-cryptography", endpoint, place=place)
     label = f"APC {client.region}" if name_region else "APC"
-    return APCParty(client, label=label, keep_trust=keep_trust)
+    return APCParty(
+        client,
+        label=label,
+        keep_trust=keep_trust,
+        data_client=lambda: AWSClient("payment-cryptography-data", endpoint, place=place),
+    )
 
 
 def endpoint_of(party: APC, place: str) -> Endpoint:

@@ -38,6 +38,8 @@ from keyferry.exchange.parties.interface import (
     Trust,
 )
 from keyferry.exchange.parties.payshield_keys import is_aes, possible_algorithms
+from keyferry.exchange.parties.payshield_proof import PayShieldProofs
+from keyferry.exchange.proof import Proof
 from keyferry.exchange.result import same_check_value
 from keyferry.hsm.capabilities import Device
 from keyferry.hsm.payshield import (
@@ -330,6 +332,10 @@ class PayShieldParty:
             algorithm=ALGORITHM_CODES[derivation.algorithm],
         )
         return await self._export(key, zmk=derived.key, aes=derivation.algorithm.is_aes)
+
+    async def make_proof(self, key: TransportKey) -> Proof | None:
+        """Compute something under the key that travelled."""
+        return await PayShieldProofs(self._driver, self._lmk, self._key_type(key.usage)).make(key)
 
     async def clean_up(self, *, failed: bool) -> list[str]:  # noqa: ARG002 (leaves nothing)
         return []
