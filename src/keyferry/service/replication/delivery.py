@@ -49,6 +49,10 @@ _WORDS = {
 }
 
 
+class _KEKNeededError(Exception):
+    """A key is to be sent after all, and the batch has no KEK."""
+
+
 @dataclass(frozen=True, slots=True)
 class Dispatch:
     """A row of the outbox and the message made for it."""
@@ -76,6 +80,8 @@ class Delivery:
         """
         try:
             change = self._change(row, kek)
+        except _KEKNeededError:
+            return None  # it was to be destroyed when the batch was looked at; it stays due
         except KeyferryError as error:
             log.error(
                 "replication_key_unreadable",
@@ -112,7 +118,7 @@ class Delivery:
         if replica.status is ReplicaStatus.DELETE_IN_PROGRESS:
             return _message(row, replica.incarnation, m.Action.DESTROY)
         if kek is None:
-            raise ValueError("a key travels under a KEK")
+            raise _KEKNeededError
         snapshot = take_snapshot(record, region=self.region, vault=self.vault, kek=kek)
         return _message(row, replica.incarnation, m.Action.PUT, snapshot)
 
@@ -245,16 +251,16 @@ class Delivery:
         if row is not None:
             tx.delete_outbox(row.account, row.key_id, row.region)
 
-    async def tell_unreachable(self) -> None:
-        """Show that the Region cannot be reached; the rows stay, and are sent when it can."""
+    async def tell_waiting(self, words: str) -> None:
+        """Show why nothing gets through to the Region; the rows stay, and are sent when it does."""
         while rows := self.store.outbox_untried(self.peer, limit=m.MAX_CHANGES):
-            await self.store.write(partial(self._tell_unreachable, rows=rows))
+            await self.store.write(partial(self._tell_waiting, rows=rows, words=words))
 
-    def _tell_unreachable(self, tx: Transaction, rows: Sequence[OutboxRecord]) -> None:
+    def _tell_waiting(self, tx: Transaction, rows: Sequence[OutboxRecord], words: str) -> None:
         for sent in rows:
             row = self._current(tx, sent)
             if row is not None:
-                self._tell(tx, row, f"Region {self.peer} cannot be reached")
+                self._tell(tx, row, words)
                 tx.put_outbox(replace(row, attempts=max(1, row.attempts)))
 
     async def release(self, now: datetime) -> int:
@@ -289,6 +295,11 @@ def _message(
         action=action,
         key=key,
     )
+
+
+def unreachable(peer: str) -> str:
+    """The words for a Region that does not answer."""
+    return f"Region {peer} cannot be reached"
 
 
 def _words(reason: m.Reason | None, peer: str) -> str:

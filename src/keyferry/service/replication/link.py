@@ -15,11 +15,16 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from keyferry.crypto.keyblock import KBPK
-from keyferry.errors import KeyferryError, PeerProtocolError, UnknownReplicationKEKError
+from keyferry.errors import (
+    KeyferryError,
+    PeerProtocolError,
+    PeerUnreachableError,
+    UnknownReplicationKEKError,
+)
 from keyferry.service import log
 from keyferry.service.replication import messages as m
 from keyferry.service.replication.backoff import Backoff
-from keyferry.service.replication.delivery import Delivery, Dispatch
+from keyferry.service.replication.delivery import Delivery, Dispatch, unreachable
 from keyferry.service.replication.keks import KEKs
 from keyferry.service.replication.transport import Transport
 from keyferry.service.store.replication_records import OutboxRecord
@@ -127,8 +132,14 @@ class Link:
             reason=str(error),
         )
         if self._failures >= UNREACHABLE_AFTER:
+            peer = self._delivery.peer
+            words = (
+                unreachable(peer)
+                if isinstance(error, PeerUnreachableError)
+                else f"replication to {peer} is interrupted; the log of the service says why"
+            )
             try:
-                await self._delivery.tell_unreachable()
+                await self._delivery.tell_waiting(words)
             except KeyferryError as second:
                 # The store itself may be what failed; its keys cannot say so then.
                 log.warning("replication_status_unwritten", error=type(second).__name__)

@@ -15,7 +15,7 @@ from keyferry.errors import PeerUnreachableError
 from keyferry.service import log
 from keyferry.service.context import Peers
 from keyferry.service.replication.backoff import Backoff
-from keyferry.service.replication.delivery import Delivery
+from keyferry.service.replication.delivery import Delivery, unreachable
 from keyferry.service.replication.keks import KEKs
 from keyferry.service.replication.link import Link
 from keyferry.service.replication.receiver import Receiver
@@ -109,7 +109,7 @@ class Replication:
                     # It was served, or a peer, when the rows were written. They are kept for the
                     # day it is again.
                     log.warning("replication_without_peer", region=region.name, peer=peer)
-                    await self._delivery(region, peer).tell_unreachable()
+                    await self._delivery(region, peer).tell_waiting(unreachable(peer))
         self._tasks = [asyncio.create_task(self._run(link)) for link in self.links.values()]
 
     async def stop(self) -> None:
