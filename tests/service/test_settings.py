@@ -70,6 +70,8 @@ def test_limits() -> None:
     assert read_limits("none") == Limits()
     assert read_limits("aws").keys == 2000
     assert read_limits("aws").control_requests_per_second == 5
+    assert read_limits("aws").data_requests_per_second == 500
+    assert read_limits("aws").asymmetric_data_requests_per_second == 20
 
 
 @pytest.mark.parametrize(
@@ -81,6 +83,11 @@ def test_limits() -> None:
             "aliases = 1\ncontrol_requests_per_second = 0.5",
             Limits(aliases=1, control_requests_per_second=0.5),
         ),
+        (
+            "data_requests_per_second = 9\nasymmetric_data_requests_per_second = 2.5",
+            Limits(data_requests_per_second=9, asymmetric_data_requests_per_second=2.5),
+        ),
+        ("asymmetric_data_requests_per_second = 0", "must be above 0"),
         ("keys = 0", "keys must be above 0"),
         ("keys = -1", "keys must be above 0"),
         ("control_requests_per_second = nan", "must be above 0"),

@@ -114,7 +114,7 @@ class Application:
         try:
             body = await self._body(headers, receive)
         except BodyTooLargeError as error:
-            response = self.dispatcher.refuse(error)
+            response = self.dispatcher.refuse(error, path=scope["raw_path"])
         except TimeoutError:
             response = HTTPResponse(
                 status=408, body=b"", content_type=b"application/json", close=True

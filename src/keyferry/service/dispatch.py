@@ -40,6 +40,7 @@ from keyferry.service.throttle import RequestThrottle
 from keyferry.service.wire import json10
 from keyferry.service.wire.errors import INTERNAL, APIError, api_error
 from keyferry.service.wire.http import HTTPRequest, HTTPResponse
+from keyferry.service.wire.rest_json import error_response
 from keyferry.service.wire.sigv4 import SignatureVerifier
 
 T = TypeVar("T")
@@ -199,11 +200,13 @@ class Dispatcher:
                 line["key"] = key
         log.info("request", **line)
 
-    def refuse(self, refusal: ServiceError) -> HTTPResponse:
-        """Answer a request that is not read to its end; its connection ends too."""
+    def refuse(self, refusal: ServiceError, *, path: bytes) -> HTTPResponse:
+        """Answer a request for `path` that is not read to its end; its connection ends too."""
         request_id = new_id()
         error = api_error(refusal)
         self._account(None, None, error, request_id, 0.0)
+        if self.data.route(path) is not None:
+            return error_response(error, request_id, close=True)
         return error.response(request_id, close=True)
 
     def _offload(self, work: Callable[[], T], /) -> Awaitable[T]:

@@ -361,3 +361,17 @@ def test_busy_connections_do_not_end(protocol: DirectProtocol) -> None:
     assert not protocol.transport.is_closing()
     clock.move(2)
     assert protocol.transport.is_closing()
+
+
+def test_body_that_is_too_large(connect: Connect, short_way: list[str]) -> None:
+    """It is refused as the data plane refuses, and the connection ends."""
+    connection = connect()
+    connection.sendall(
+        b"POST /mac/generate HTTP/1.1\r\nhost: x\r\ncontent-length: 900000000\r\n\r\n{"
+    )
+    status, headers, body, _ = answer(connection)
+    assert status == 413
+    assert headers["x-amzn-errortype"] == "RequestEntityTooLargeException"
+    assert "message" in json.loads(body)
+    assert connection.recv(1) == b""
+    assert short_way == ["task"]

@@ -185,6 +185,29 @@ async def test_rates(make: Any, tools: Any) -> None:
     assert response.status == 200
 
 
+async def test_a_call_counts_once(make: Any, tools: Any) -> None:
+    """However many of its keys are asymmetric."""
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    service = make(limits=Limits(asymmetric_data_requests_per_second=1e-6))
+    private_key = rsa.generate_private_key(65537, 2048)
+    pair = service.put("D1", "RSA_2048", "B", private_key)
+    oaep = {"Asymmetric": {"PaddingType": "OAEP_SHA1"}}
+    from keyferry.crypto.rsa_data import RSAPadding, rsa_encrypt
+
+    text = rsa_encrypt(private_key.public_key(), b"data", RSAPadding.OAEP_SHA1)
+    response = await service.call(
+        f"/keys/{encoded(pair)}/reencrypt",
+        {
+            "OutgoingKeyIdentifier": pair,
+            "CipherText": text.hex(),
+            "IncomingEncryptionAttributes": oaep,
+            "OutgoingEncryptionAttributes": oaep,
+        },
+    )
+    assert response.status == 200
+
+
 # --- what is written about a call --------------------------------------------------------------
 
 

@@ -22,6 +22,7 @@ class DataContext:
 
     __slots__ = (
         "_asymmetric_throttle",
+        "_counted_as_asymmetric",
         "_keys",
         "account",
         "action",
@@ -58,6 +59,7 @@ class DataContext:
         keys.refresh()
         self._keys = keys
         self._asymmetric_throttle = asymmetric_throttle
+        self._counted_as_asymmetric = False
 
     def find(self, identifier: str) -> OpenedKey:
         """
@@ -84,6 +86,7 @@ class DataContext:
             key.require_usable()
             check_eligible(key.profile, role)
             key.roles.add(role)
-        if role.is_asymmetric:
+        if role.is_asymmetric and not self._counted_as_asymmetric:
+            self._counted_as_asymmetric = True
             self._asymmetric_throttle.check(self.account, self.region, now=time.perf_counter())
         return key
