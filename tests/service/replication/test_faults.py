@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from keyferry.errors import PeerProtocolError, StoreIntegrityError
+from keyferry.service.errors import ConflictError
 from keyferry.service.replication import messages as m
 from keyferry.service.store.replication_records import KEKDirection
 
@@ -199,6 +200,29 @@ async def test_a_lost_kek_is_agreed_anew(world: Any, tools: Any) -> None:
     await equal(world, tools, arn, tools.west)
     renewed = store.replication_kek(KEKDirection.FROM, tools.east)
     assert renewed.kek_id != kek.kek_id
+
+
+async def test_a_kek_that_is_not_shared_is_given_up(world: Any, tools: Any) -> None:
+    """Under one id, each side has another key: the block does not open, and they agree anew."""
+    await world.create(ReplicationRegions=[tools.west])
+    await world.settle()
+    store = world.regions[tools.west].store
+    kek = store.replication_kek(KEKDirection.FROM, tools.east)
+    await store.write(
+        lambda tx: tx.delete_replication_kek(KEKDirection.FROM, tools.east, kek.kek_id)
+    )
+    await world.restart()
+    keks = world.replication._receivers[tools.west].keks
+    await keks.keep(
+        bytes(66), KEKDirection.FROM, tools.east, kek.kek_id, randoms=bytes(64), now=world.now
+    )
+    arn = (await world.create(ReplicationRegions=[tools.west]))["KeyArn"]
+    await world.settle()
+    await equal(world, tools, arn, tools.west)
+    with pytest.raises(ConflictError, match="agreed"):
+        await keks.keep(
+            bytes(66), KEKDirection.FROM, tools.east, kek.kek_id, randoms=bytes(64), now=world.now
+        )
 
 
 async def test_each_direction_and_pair_has_its_own_kek(world: Any, tools: Any) -> None:

@@ -166,11 +166,19 @@ class Delivery:
             case m.Outcome.STALE:
                 sender = Sender(self.owner, now, frozenset({self.peer}))
                 raise_above(tx, replica, result.change_number, sender=sender)
-            case m.Outcome.REFUSED if not destroying:
+            case m.Outcome.REFUSED if not destroying and result.reason is not m.Reason.KEY_BLOCK:
                 self._hold(tx, row, _words(result.reason, self.peer))
             case _:
+                # A block that does not open was spoiled on the way, or is under a KEK the two do
+                # not share; the next is under another.
                 if row.attempts + 1 >= MOST_ATTEMPTS and not destroying:
-                    self._hold(tx, row, f"{self.peer} did not apply the change")
+                    known = result.reason is not None
+                    words = (
+                        _words(result.reason, self.peer)
+                        if known
+                        else f"{self.peer} did not apply it"
+                    )
+                    self._hold(tx, row, words)
                 else:
                     self._try_again(tx, row, now)
 

@@ -170,6 +170,8 @@ class Link:
             raise UnknownReplicationKEKError(f"{self._delivery.peer} lost the KEK; agreeing anew")
         if len(answer.results) != len(batch):
             raise PeerProtocolError(f"{self._delivery.peer} answered other changes than were sent")
+        if kek_id is not None and any(r.reason is m.Reason.KEY_BLOCK for r in answer.results):
+            await self._keks.forget(self._delivery.peer, kek_id)
         await self._delivery.conclude(batch, answer.results, self._clock())
 
     async def _kek(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from keyferry.service.errors import ConflictError
 from keyferry.service.store import replication_sql as sql
 from keyferry.service.store.engine import Row, Value
 from keyferry.service.store.replication_records import (
@@ -138,7 +139,8 @@ class ReplicationWrites(ReplicationReads):
         self._execute(sql.DELETE_DEFAULT_REGION, (account, region))
 
     def insert_replication_kek(self, record: ReplicationKEKRecord) -> None:
-        self._write(sql.INSERT_KEK, sql.REPLICATION_KEKS, sql.kek_values(record))
+        if not self._write(sql.INSERT_KEK, sql.REPLICATION_KEKS, sql.kek_values(record)):
+            raise ConflictError(f"a KEK {record.kek_id} was agreed with {record.peer} before")
 
     def delete_replication_kek(self, direction: KEKDirection, peer: str, kek_id: str) -> None:
         self._execute(sql.DELETE_KEK, (direction.value, peer, kek_id))
