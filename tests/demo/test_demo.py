@@ -53,11 +53,13 @@ def test_every_line_is_proven(tmp_path: Path) -> None:
         out, err = demo.communicate(timeout=240)
     assert demo.returncode == 0, err
     *table, _, summary = out.splitlines()
-    assert summary.startswith("14 of 14 keys are proven")
+    assert summary.startswith("17 of 17 keys are proven")
     header, *lines = table
     assert header.split()[:2] == ["key", "from"]
-    assert len(lines) == 14
+    assert len(lines) == 17
     assert all(line.endswith("proven") for line in lines)
+    for proof in ("CVV verified", "MAC verified", "DUKPT MAC verified", "PIN block translated"):
+        assert any(proof in line and "payShield" in line for line in lines)
     for protocol in ("TR-34", "TR-31", "ECDH"):
         assert any(protocol in line and "payShield" in line for line in lines)
         assert any(protocol in line and "us-west-2" in line for line in lines)

@@ -40,7 +40,7 @@ def data_plane(service: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(("usage", "algorithm", "what", "done"), PROVABLE)
-def test_key_block_lmk(  # noqa: PLR0913
+def test_key_block_lmk(
     exchange, aws, data_plane, simulator: int, usage: str, algorithm: str, what: str, done: str
 ) -> None:
     """Every usage under which something can be computed is proven, of every strength."""
@@ -55,7 +55,7 @@ def test_key_block_lmk(  # noqa: PLR0913
 
 
 @pytest.mark.parametrize(("usage", "algorithm", "what", "done"), VARIANT)
-def test_variant_lmk(  # noqa: PLR0913
+def test_variant_lmk(
     exchange, aws, data_plane, simulator: int, usage: str, algorithm: str, what: str, done: str
 ) -> None:
     """Keys under a variant LMK are proven alike."""

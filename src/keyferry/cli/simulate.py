@@ -108,6 +108,14 @@ def traffic_options(function: Callable[..., int]) -> Callable[..., int]:
     help="Put LMK FROM into key change storage of LMK ID, for BW and EM; may be repeated."
     "  [default: key change storage is empty]",
 )
+@click.option(
+    "--firmware",
+    default="SIM0-0001",
+    show_default=True,
+    metavar="RELEASE",
+    help="Behave like a release: 1.14, 1.8a (refuses !D) or 1.7 (also reports sockets in two"
+    " digits).",
+)
 @traffic_options
 @output_options
 def payshield(
@@ -123,6 +131,7 @@ def payshield(
     settings: tuple[str, ...],
     unauthorised: tuple[str, ...],
     old_lmks: tuple[str, ...],
+    firmware: str,
     fault: str,
     rate: float,
     record: Path | None,
@@ -149,6 +158,7 @@ def payshield(
             settings=settings,
             unauthorised=unauthorised,
             old_lmks=old_lmks,
+            firmware=firmware,
             fault=fault,
             rate=rate,
             record=record,

@@ -15,6 +15,7 @@ from pathlib import Path
 from keyferry.demo.exchanges import FAR, NEAR, Line, Results, planned, run_exchange
 from keyferry.demo.interruption import Interruption
 from keyferry.demo.processes import DemoError, Processes
+from keyferry.exchange.proof import NOT_PROVABLE
 
 # The families and what their simulators are started with.
 SIMULATORS = {"payshield": (), "futurex": (), "atalla": ("--dual-control", "auto")}
@@ -55,6 +56,7 @@ def _exchange_all(processes: Processes) -> list[Line]:
     }
     processes.environment |= {
         "AWS_ENDPOINT_URL_PAYMENT_CRYPTOGRAPHY": service["url"],
+        "AWS_ENDPOINT_URL_PAYMENT_CRYPTOGRAPHY_DATA": service["url"],
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
         "AWS_EC2_METADATA_DISABLED": "true",
@@ -77,12 +79,24 @@ def _say(text: str) -> None:
 
 def _print_table(lines: Sequence[Line]) -> None:
     rows: list[tuple[str, ...]] = [
-        ("key", "from", "to", "protocol", "usage", "algorithm", "KCV sent", "KCV there", "")
+        (
+            "key",
+            "from",
+            "to",
+            "protocol",
+            "usage",
+            "algorithm",
+            "KCV sent",
+            "KCV there",
+            "by use",
+            "",
+        )
     ]
     for line in lines:
         result, exchange = line.result, line.exchange
         protocol = {"tr34": "TR-34", "tr31": "TR-31", "ecdh": "ECDH"}[exchange.method]
-        details: tuple[str, ...] = ("-", "-", "-", "-")
+        details: tuple[str, ...] = ("-",) * 4
+        by_use = "-"
         if result is not None:
             received = result["received"]
             details = (
@@ -91,12 +105,23 @@ def _print_table(lines: Sequence[Line]) -> None:
                 result["kdh_key_check_value"],
                 result["key_check_value"],
             )
+            by_use = _by_use(result["proof_by_use"])
         verdict = "proven" if line.proven else "FAILED"
-        rows.append((exchange.name, exchange.source, exchange.target, protocol, *details, verdict))
+        rows.append(
+            (exchange.name, exchange.source, exchange.target, protocol, *details, by_use, verdict)
+        )
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         sys.stdout.write("  ".join(cells).rstrip() + "\n")
+
+
+def _by_use(told: str) -> str:
+    """Shorten what an exchange says of its proof: what was computed, what became of it."""
+    if not told or told.startswith(NOT_PROVABLE):
+        return "-"
+    made, _, checked = told.partition(" made by the sender, ")
+    return f"{made} {checked.removesuffix(' by the receiver')}"
 
 
 if __name__ == "__main__":

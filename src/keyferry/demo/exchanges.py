@@ -93,11 +93,17 @@ def planned(ports: Mapping[str, int]) -> list[Exchange]:
         return configure
 
     pin = {"key_usage": "TR31_P0_PIN_ENCRYPTION_KEY", "key_algorithm": "AES_128"}
+    # Only a double-length BDK derives transaction keys, so only such a one is proven by use.
+    bdk = {"key_usage": "TR31_B0_BASE_DERIVATION_KEY", "key_algorithm": "TDES_2KEY"}
+    cvk = {"key_usage": "TR31_C0_CARD_VERIFICATION_KEY", "key_algorithm": "TDES_2KEY"}
+    mac = {"key_usage": "TR31_M3_ISO_9797_3_MAC_KEY", "key_algorithm": "TDES_2KEY"}
     key_block, variant = "payShield, key block LMK", "payShield, variant LMK"
     futurex, atalla = "Futurex", "Atalla"
     return [
         _hsm("kek", key_block, hsm("payshield", "tr34")),
-        _hsm("bdk", key_block, hsm("payshield", "tr31", kek="kek"), "kek"),
+        _hsm("bdk", key_block, hsm("payshield", "tr31", kek="kek", **bdk), "kek"),
+        _hsm("cvk", key_block, hsm("payshield", "tr31", kek="kek", **cvk), "kek"),
+        _hsm("mac", key_block, hsm("payshield", "tr31", kek="kek", **mac), "kek"),
         _hsm("aes-kek", key_block, hsm("payshield", "ecdh")),
         _hsm("pek", key_block, hsm("payshield", "tr31", kek="aes-kek", **pin), "aes-kek"),
         _hsm("variant-kek", variant, hsm("payshield", "tr34", variant_lmk=True)),
@@ -105,6 +111,12 @@ def planned(ports: Mapping[str, int]) -> list[Exchange]:
             "variant-bdk",
             variant,
             hsm("payshield", "tr31", variant_lmk=True, kek="variant-kek"),
+            "variant-kek",
+        ),
+        _hsm(
+            "variant-cvk",
+            variant,
+            hsm("payshield", "tr31", variant_lmk=True, kek="variant-kek", **cvk),
             "variant-kek",
         ),
         _hsm("futurex-kek", futurex, hsm("futurex", "tr34")),
@@ -151,7 +163,7 @@ def run_exchange(exchange: Exchange, results: Results, processes: Processes) -> 
     config = processes.write_config(exchange.name, exchange.configure(results))
     done = processes.run(
         *("exchange", exchange.method, "--kdh", exchange.kdh, "--krd", "apc"),
-        *("--config", config, "--output", "json"),
+        *("--config", config, "--output", "json", "--prove"),
     )
     if done.returncode:
         return Line(exchange=exchange, result=None, reason=done.stderr)

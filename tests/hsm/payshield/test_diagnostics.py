@@ -10,8 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keyferry.crypto.ciphers import Cipher
+from keyferry.errors import ConfigurationError
 from keyferry.hsm.payshield.lmk import LMKScheme
 from keyferry.hsm.payshield.simulator import Device, LMKRecord, Settings, fresh_state
+from keyferry.hsm.payshield.simulator.firmware import firmware_named
 from keyferry.hsm.payshield.simulator.lmk_store import load_lmk
 from keyferry.hsm.payshield.simulator.outcome import CommandRefusedError
 from keyferry.hsm.payshield.simulator.pin_under_lmk import PinUnderLMK
@@ -168,6 +170,30 @@ def test_generated_pins(ask: Ask, device: Device, request_: str, length: int) ->
 def test_refused_pins(ask: Ask, device: Device, request_: str, code: str) -> None:
     """Lengths outside 4 to 12, accounts of no known form."""
     assert ask(device, request_) == f"JB{code}".encode()
+
+
+@pytest.mark.parametrize(
+    ("release", "sockets", "refused"), [("1.14", 4, False), ("1.8a", 4, True), ("1.7", 2, True)]
+)
+def test_firmware_profiles(ask: Ask, release: str, sockets: int, refused: bool) -> None:
+    """Releases differ in the width of the sockets of NO and in whether they know !D."""
+    device = Device(firmware=firmware_named(release))
+    name = release.ljust(9)
+    assert ask(device, "NC")[-9:].decode() == name
+    status = ask(device, "NO00").decode()
+    assert len(status) == len("NP00") + 2 + sockets + 14
+    assert status[6 + sockets :].startswith(name)
+    kek = ask(device, "A00FFFS#K1A3B00E00").decode()[4:-6]
+    key = ask(device, "A00FFFS#P0A1B00E00").decode()[4:-6]
+    assert ask(device, f"A8FFF{kek}{key}R!D")[2:4] == (b"15" if refused else b"00")
+    assert ask(device, f"A8FFF{kek}{key}R")[:5] == b"A900R"
+
+
+def test_an_unknown_firmware_is_refused() -> None:
+    """What is no profile is refused with those there are."""
+    with pytest.raises(ConfigurationError, match="no such profile") as caught:
+        firmware_named("9.9")
+    assert "1.14" in str(caught.value.hint)
 
 
 def test_clear_test_pins(ask: Ask) -> None:

@@ -43,6 +43,8 @@ from keyferry.hsm.payshield.simulator.call import (
     Result,
     keys_under,
 )
+from keyferry.hsm.payshield.simulator.firmware import DEFAULT as DEFAULT_FIRMWARE
+from keyferry.hsm.payshield.simulator.firmware import Firmware
 from keyferry.hsm.payshield.simulator.key_roles import OpenedKeys
 from keyferry.hsm.payshield.simulator.lmk_store import AnyLMK, LMKStore
 from keyferry.hsm.payshield.simulator.network import NetworkStatistics
@@ -74,6 +76,7 @@ class Device:
         path: Path | None = None,
         settings: Settings | None = None,
         unauthorised: frozenset[str] = frozenset(),
+        firmware: Firmware = DEFAULT_FIRMWARE,
         executor: Executor | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -85,12 +88,14 @@ class Device:
             path: where it keeps what it remembers; nowhere by default.
             settings: instead of those it remembers, for this run.
             unauthorised: activities taken away for this run.
+            firmware: which release it behaves like.
             executor: where slow work is done; the event loop's own by default.
             now: the device's clock.
         """
         self.state = fresh_state() if state is None else state
         self.settings = self.state.settings if settings is None else settings
         self.lmks = LMKStore(self.state.lmks, self.state.old_lmks)
+        self.firmware = firmware
         self.now = now
         self.started = now()
         self.volumes: Counter[str] = Counter()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from keyferry.errors import ConfigurationError
 from keyferry.hsm.payshield.simulator.activities import check_activity
 from keyferry.hsm.payshield.simulator.device import Device
-from keyferry.hsm.payshield.simulator.firmware import FIRMWARE
+from keyferry.hsm.payshield.simulator.firmware import FIRMWARE, firmware_named
 from keyferry.hsm.payshield.simulator.server import SimulatorServer
 from keyferry.hsm.payshield.simulator.state import LMKRecord, State, fresh_state, load_state
 from keyferry.hsm.payshield.simulator.traffic import PayShieldTraffic
@@ -18,6 +18,7 @@ from keyferry.hsm.simulator_process import ProcessOptions, equip, prepare, run_u
 class SimulatorOptions(ProcessOptions):
     """What the command line says beyond what every simulator has."""
 
+    firmware: str = FIRMWARE
     lmk_ports: bool = False
     settings: tuple[str, ...] = ()  # NAME=VALUE
     unauthorised: tuple[str, ...] = ()  # activities
@@ -42,7 +43,7 @@ def run_simulator(options: SimulatorOptions) -> int:
     )
     equip(server, options, traffic, simulator="payshield")
     about = {
-        "firmware": FIRMWARE,
+        "firmware": device.firmware.name,
         "lmks": {lmk.identifier: lmk.scheme.name.lower() for lmk in device.lmks},
     }
     return run_until_signal(server, options, simulator="payshield", about=about)
@@ -56,6 +57,7 @@ def open_device(options: SimulatorOptions) -> Device:
         state,
         path=options.state,
         settings=state.settings.changed(list(options.settings)),
+        firmware=firmware_named(options.firmware),
         unauthorised=frozenset(check_activity(text) for text in options.unauthorised),
     )
 

@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Final
 
 from keyferry.hsm.payshield.simulator.call import Call, Result, handles
-from keyferry.hsm.payshield.simulator.firmware import FIRMWARE
 
 _BUFFER_32_KB: Final = "3"
 _TCP: Final = "1"
@@ -26,7 +25,10 @@ def _date_time(moment: datetime) -> tuple[str, str]:
 @handles("NC")
 def diagnose(call: Call) -> Result:
     """Return the check value of the LMK and the firmware."""
-    return {"lmk_check": call.lmk.check_value.ljust(16, "0"), "firmware": FIRMWARE}
+    return {
+        "lmk_check": call.lmk.check_value.ljust(16, "0"),
+        "firmware": call.device.firmware.field,
+    }
 
 
 @handles("NO")
@@ -35,10 +37,12 @@ def report_status(call: Call) -> Result:
     if call.values.text("status_mode") == "01":
         separated = call.settings.separate_type_002
         return {"pci_flag": _SEPARATED if separated else _NOT_COMPLIANT}
+    firmware = call.device.firmware
+    sockets = min(_SOCKETS, 10**firmware.socket_digits - 1)
     return {
         "io_buffer": _BUFFER_32_KB,
         "ethernet": _TCP,
-        "sockets_and_firmware": f"{_SOCKETS:04d}{FIRMWARE}00000",
+        "sockets_and_firmware": f"{sockets:0{firmware.socket_digits}d}{firmware.field}00000",
     }
 
 

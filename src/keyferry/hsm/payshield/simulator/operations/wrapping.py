@@ -122,6 +122,8 @@ def _exported_exportability(call: Call, key: DeviceKey) -> str:
 def _export_tr31(call: Call, zmk: DeviceKey, key: DeviceKey) -> WireKey:
     default = BlockVersion.D if zmk.cipher is Cipher.AES else BlockVersion.B
     asked = call.values.maybe("block_version", str)
+    if asked is not None and asked not in call.device.firmware.block_versions:
+        raise CommandRefusedError(SYNTAX)  # an older release does not know the letter
     version = default if asked is None else VERSIONS[asked]
     if version.cipher is not zmk.cipher:
         raise CommandRefusedError(INVALID_WRAPPING_KEY)
