@@ -175,8 +175,8 @@ def fuzz(
 def test_no_faults(
     shared: Any, tools: Any, arns: list[tuple[str, str]], blocks: list[str], name: str
 ) -> None:
-    """A hundred requests to each operation."""
-    fuzz(shared, tools, arns, blocks, name, 100)
+    """Sixty requests to each operation."""
+    fuzz(shared, tools, arns, blocks, name, 60)
 
 
 @pytest.mark.soak
