@@ -401,3 +401,29 @@ async def test_a_region_no_longer_served_is_named(make_world: Any, tmp_path: Pat
     for arn in (there, waiting, made):
         assert again.status(arn) == {"us-west-2": ("SYNCHRONIZED", None)}
     assert (await again.get("us-west-2", there))["Enabled"] is False
+
+
+async def test_regions_on_postgresql(
+    make_world: Any, tools: Any, postgresql_url: str, tmp_path: Path
+) -> None:
+    """The same on the other engine: created, stopped, removed, and a fault on the way."""
+    url, question, query = postgresql_url.partition("?")
+    world = await make_world(
+        dev=False,
+        regions=(tools.east, tools.west),
+        store=f"{url}-{{region}}{question}{query}",
+        data_dir=tmp_path,
+        credentials=tmp_path / "credentials.toml",
+    )
+    arns = [(await world.create(ReplicationRegions=[tools.west]))["KeyArn"] for _ in range(20)]
+    await world.settle()
+    world.faults[tools.east, tools.west].lose_answers = 1
+    for arn in arns[:10]:
+        await world.call(tools.east, "StopKeyUsage", KeyIdentifier=arn)
+    await world.settle()
+    for arn in arns:
+        await equal(world, tools, arn, tools.west)
+    await world.call(tools.east, "DeleteKey", KeyIdentifier=arns[0])
+    await world.settle()
+    assert world.status(arns[0]) == {}
+    assert (await world.get(tools.west, arns[0]))["KeyState"] == "DELETE_COMPLETE"
