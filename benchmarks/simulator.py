@@ -78,7 +78,13 @@ def _report(slices: dict[str, list[Sent]]) -> str:
     median = statistics.median(one.p50_us / other.p50_us for one, other in together)
     tail = statistics.median(one.p99_us / other.p99_us for one, other in together)
     check("CPU of a CC beside a B2 of the same simulator", ratio, at_most=2, unit="×")
-    check("CC a second of the simulator's CPU", quiet, at_least=25_000, unit="")
+    check(
+        "CC a second of the simulator's CPU",
+        quiet,
+        at_least=25_000,
+        unit="",
+        reason=f"a CC costs {ratio:.2f} × its own B2 echo; the rate moves with the machine",
+    )
     check("latency beside misbehaving connections (p50)", median, at_most=2, unit="×")
     check("latency beside misbehaving connections (p99)", tail, at_most=2, unit="×")
     closed = sum(sent.reconnected for sent in slices["beside"])
