@@ -21,6 +21,7 @@ import msgspec
 from keyferry import __version__
 from keyferry.errors import KeyferryError
 from keyferry.service import log
+from keyferry.service.admin.context import AdminContext
 from keyferry.service.audit import Caller
 from keyferry.service.authz.access_keys import AccessKeys
 from keyferry.service.call import Call, new_id
@@ -33,6 +34,7 @@ from keyferry.service.region import Region
 from keyferry.service.replication.service import ReplicatedRegion, Replication
 from keyferry.service.routes import (
     asked_operation,
+    check_role,
     find_route,
     register_operations,
 )
@@ -141,6 +143,7 @@ class Dispatcher:
             call.operation = route.operation
             call.operation_name = route.operation.name
             call.in_model = route.control
+            check_role(route, signer.principal)
             call.document = json10.decode_document(request.body)
             call.request = route.read(call.document)
             context = call.context(
@@ -148,6 +151,10 @@ class Dispatcher:
                 limits=self._limits,
                 peers=self.replication.peers(signer.region),
             )
+            if not route.control:
+                context = AdminContext.of(
+                    context, replication=self.replication, metrics=self.metrics
+                )
             response = await route.operation.function(context, call.request)
             body = json10.encode_response(response)
         except KeyferryError as refused:

@@ -14,6 +14,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from keyferry.service.admin.context import AdminContext
 from keyferry.service.context import Context
 from keyferry.service.data.context import DataContext
 
@@ -29,6 +30,7 @@ class Operation:
     name: str
     function: Callable[[Any, Any], Awaitable[msgspec.Struct]]
     read_only: bool  # CloudTrail's readOnly; a read is audited through the queue
+    for_users: bool = False  # of the admin target: whether a principal needs no role for it
 
 
 class OperationRegistry(Generic[CallContext]):
@@ -38,7 +40,7 @@ class OperationRegistry(Generic[CallContext]):
         self._operations: dict[str, Operation] = {}
 
     def operation(
-        self, name: str, *, read_only: bool = False
+        self, name: str, *, read_only: bool = False, for_users: bool = False
     ) -> Callable[
         [Callable[[CallContext, Request], Awaitable[Response]]],
         Callable[[CallContext, Request], Awaitable[Response]],
@@ -50,7 +52,7 @@ class OperationRegistry(Generic[CallContext]):
         ) -> Callable[[CallContext, Request], Awaitable[Response]]:
             if name in self._operations:
                 raise ValueError(f"operation {name} is registered twice")
-            self._operations[name] = Operation(name, function, read_only)
+            self._operations[name] = Operation(name, function, read_only, for_users)
             return function
 
         return register
@@ -64,6 +66,5 @@ class OperationRegistry(Generic[CallContext]):
 
 CONTROL = OperationRegistry[Context]()
 DATA = OperationRegistry[DataContext]()
-ADMIN = OperationRegistry[
-    Context
-]()  # X-Amz-Target: KeyferryAdmin.<Operation>, not part of the AWS API
+# X-Amz-Target: KeyferryAdmin.<Operation>, not part of the AWS API.
+ADMIN = OperationRegistry[AdminContext]()

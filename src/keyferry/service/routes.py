@@ -13,7 +13,8 @@ from typing import Any
 
 import msgspec
 
-from keyferry.service.errors import SerializationError, UnknownOperationError
+from keyferry.service.authz.principal import Principal
+from keyferry.service.errors import AccessDeniedError, SerializationError, UnknownOperationError
 from keyferry.service.operation import ADMIN, CONTROL, Operation
 from keyferry.service.wire import control_types, json10
 from keyferry.service.wire.constraints import RequestValidator
@@ -66,6 +67,21 @@ def find_route(request: HTTPRequest) -> Route:
         name = match[2] if match is not None else "of X-Amz-Target"
         raise UnknownOperationError(f"the operation {name} is not known to this service")
     return route
+
+
+def check_role(route: Route, principal: Principal) -> None:
+    """
+    Refuse a principal without the role an operation of the service itself needs.
+
+    Raises:
+        AccessDeniedError: the operation is for administrators, and this is none.
+    """
+    if route.control or route.operation.for_users or principal.may_administer:
+        return
+    raise AccessDeniedError(
+        f"{principal.arn} is not authorized to perform {ADMIN_TARGET}:{route.operation.name}",
+        hint='give its access key role = "admin" in the credentials file',
+    )
 
 
 @functools.cache  # what can be asked with success is bounded; what cannot is not kept

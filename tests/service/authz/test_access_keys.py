@@ -16,6 +16,7 @@ from keyferry.service.authz.access_keys import (
     development_keys,
     read_credentials,
 )
+from keyferry.service.authz.principal import Role
 
 SECRET = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
 
@@ -47,6 +48,29 @@ def test_keys_and_their_owners(tmp_path: Path) -> None:
     assert (migrator.principal.name, migrator.principal.arn) == ("migrator", role)
     assert keys.get("AKIA3") is None
     assert SECRET not in repr(alice)
+
+
+@pytest.mark.parametrize(
+    ("role", "administer", "replicate"),
+    [("user", False, False), ("admin", True, False), ("peer", False, True)],
+)
+def test_a_key_has_one_role(tmp_path: Path, role: str, administer: bool, replicate: bool) -> None:
+    """What a key is for stands in the file; without it, a key is a user's."""
+    keys = read_credentials(write(tmp_path, entry(role=role) + entry(id="AKIA2")))
+    owner, other = keys.get("AKIA1"), keys.get("AKIA2")
+    assert owner is not None
+    assert other is not None
+    assert (owner.principal.may_administer, owner.principal.may_replicate) == (
+        administer,
+        replicate,
+    )
+    assert other.principal.roles == {Role.USER}
+
+
+def test_an_unknown_role_is_refused(tmp_path: Path) -> None:
+    """A role that does not exist is no role; the error names the place."""
+    with pytest.raises(ConfigurationError, match=r"Invalid enum value 'root'.*role"):
+        read_credentials(write(tmp_path, entry(role="root")))
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o700 | 0o001, 0o644])
@@ -126,6 +150,7 @@ def test_development_has_one_well_known_key() -> None:
     assert key is not None
     assert key.principal.account == "111122223333"
     assert keys.session_tokens
+    assert key.principal.roles == set(Role)
     assert not AccessKeys(
         [access_key("a", "b", account="111122223333", principal="c")]
     ).session_tokens

@@ -30,7 +30,7 @@ class ListEventsOutput(msgspec.Struct, kw_only=True, frozen=True, rename="pascal
     position: int
 
 
-@ADMIN.operation("ListEvents", read_only=True)
+@ADMIN.operation("ListEvents", read_only=True, for_users=True)
 async def list_events(context: Context, request: ListEventsInput) -> ListEventsOutput:
     """The events of the caller's own account; an empty list at the end, with the same position."""
     limit = request.max_results

@@ -2,7 +2,9 @@
 Access keys: who may sign requests, with which secret.
 
 The credentials file is TOML with one `[[access_key]]` table per key: `id`, `secret`, `account`
-(12 digits) and `principal` (a user name, or the whole ARN of an IAM principal of that account).
+(12 digits) and `principal` (a user name, or the whole ARN of an IAM principal of that account);
+`role` may be `user` (the default), `admin` (may also administer the service) or `peer` (another
+service signs the replication between Regions with it).
 Only its owner may read it: mode 0600 or stricter.
 """
 
@@ -19,7 +21,7 @@ import msgspec
 
 from keyferry.crypto.secret import Secret
 from keyferry.errors import ConfigurationError
-from keyferry.service.authz.principal import Principal
+from keyferry.service.authz.principal import Principal, Role
 
 DEV_ACCOUNT = "111122223333"
 DEV_ACCESS_KEY = "test"
@@ -73,12 +75,27 @@ class AccessKeys:
 def development_keys() -> AccessKeys:
     """The one access key of `--dev`: test, with the secret test."""
     return AccessKeys(
-        [access_key(DEV_ACCESS_KEY, DEV_ACCESS_KEY, account=DEV_ACCOUNT, principal="test")],
+        [
+            access_key(
+                DEV_ACCESS_KEY,
+                DEV_ACCESS_KEY,
+                account=DEV_ACCOUNT,
+                principal="test",
+                roles=frozenset(Role),
+            )
+        ],
         session_tokens=True,
     )
 
 
-def access_key(key_id: str, secret: str, *, account: str, principal: str) -> AccessKey:
+def access_key(
+    key_id: str,
+    secret: str,
+    *,
+    account: str,
+    principal: str,
+    roles: frozenset[Role] = frozenset({Role.USER}),
+) -> AccessKey:
     """
     Make an access key from what a credentials file holds.
 
@@ -100,7 +117,7 @@ def access_key(key_id: str, secret: str, *, account: str, principal: str) -> Acc
         if match["account"] != account:
             raise ConfigurationError(f"principal: expected an ARN of account {account}")
         name, arn = match["resource"].rpartition("/")[2], principal
-    owner = Principal(access_key_id=key_id, account=account, arn=arn, name=name)
+    owner = Principal(access_key_id=key_id, account=account, arn=arn, name=name, roles=roles)
     return AccessKey(principal=owner, secret=Secret(secret.encode()))
 
 
@@ -109,6 +126,7 @@ class _AccessKeyTable(msgspec.Struct, forbid_unknown_fields=True):
     secret: str
     account: str
     principal: str
+    role: Role = Role.USER
 
     def __repr__(self) -> str:
         return f"<access key {self.id}>"
@@ -153,7 +171,13 @@ def read_credentials(path: Path) -> AccessKeys:
     for position, table in enumerate(document.access_key):
         try:
             keys.append(
-                access_key(table.id, table.secret, account=table.account, principal=table.principal)
+                access_key(
+                    table.id,
+                    table.secret,
+                    account=table.account,
+                    principal=table.principal,
+                    roles=frozenset({table.role}),
+                )
             )
         except ConfigurationError as error:
             raise ConfigurationError(
