@@ -2,7 +2,8 @@
 The commands by name: where each lives and what it does, in one line.
 
 This table is all that `keyferry --help` needs, so it imports nothing: a command's module is
-imported when the command runs. The attribute in the module has the command's name.
+imported when the command runs. The attribute in the module has the command's name,
+with `_` for `-`.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "doctor": ("keyferry.cli.doctor", "Say why an exchange or an import fails, and the fix."),
     "explain": ("keyferry.cli.explain", "Say what an HSM's error code or an exception means."),
     "store": ("keyferry.cli.store", "Look after the databases a service keeps its keys in."),
+    "regions": ("keyferry.cli.regions", "Look after keys in several Regions of a service."),
     "events": ("keyferry.cli.events", "Read the audit trail of a service."),
 }
 
@@ -27,6 +29,18 @@ KEY_COMMANDS: Mapping[str, tuple[str, str]] = {
     "wrap": ("keyferry.cli.key_wrap", "Make a key block or a TR-34 token of a test key."),
     "unwrap": ("keyferry.cli.key_unwrap", "Open a key block or a TR-34 token of a test key."),
     "kcv": ("keyferry.cli.key_kcv", "Compute the check value of a test key."),
+}
+
+REGIONS_COMMANDS: Mapping[str, tuple[str, str]] = {
+    "status": (
+        "keyferry.cli.regions_status",
+        "Show how far behind Regions are.",
+    ),
+    "verify": ("keyferry.cli.regions_verify", "Compare every key of two Regions, and repair."),
+    "drill": ("keyferry.cli.regions_drill", "Rehearse the loss of a Region."),
+    "backfill": ("keyferry.cli.regions_backfill", "Replicate the keys that are there already."),
+    "replay": ("keyferry.cli.regions_replay", "Try again what was given up."),
+    "rotate-kek": ("keyferry.cli.regions_rotate_kek", "Agree on new keys between Regions."),
 }
 
 EXCHANGE_COMMANDS: Mapping[str, tuple[str, str]] = {

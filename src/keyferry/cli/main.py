@@ -34,7 +34,7 @@ class LazyGroup(click.Group):
         if cmd_name not in self.catalogue:
             return None
         module, _ = self.catalogue[cmd_name]
-        command = getattr(import_module(module), cmd_name)
+        command = getattr(import_module(module), cmd_name.replace("-", "_"))
         if not isinstance(command, click.Command):
             raise TypeError(f"{module}.{cmd_name} is not a command")
         return command

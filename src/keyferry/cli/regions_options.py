@@ -1,0 +1,28 @@
+"""The options every command of `keyferry regions` has: where the service is, and which Region."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+_OPTIONS = (
+    click.option(
+        "--endpoint-url",
+        metavar="URL",
+        help="The service.  [default: AWS_ENDPOINT_URL_PAYMENT_CRYPTOGRAPHY, AWS_ENDPOINT_URL]",
+    ),
+    click.option(
+        "--region",
+        metavar="REGION",
+        help="The Region to ask.  [default: AWS_REGION, the shared config file]",
+    ),
+)
+
+
+def service_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--endpoint-url` and `--region`, as `endpoint_url` and `region`."""
+    for option in reversed(_OPTIONS):
+        function = option(function)
+    return function
