@@ -52,6 +52,10 @@ class StoreView(ReplicationView, Protocol):
         """Up to `limit` keys in creation order, each with its position; `after` is a position."""
         ...
 
+    def account_after(self, account: str) -> str | None:
+        """The next account that has or had keys, by number; None behind the last."""
+        ...
+
     def count_keys(self, account: str) -> int:
         """Keys that count against the quota: all but DELETE_COMPLETE."""
         ...

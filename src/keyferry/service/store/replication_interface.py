@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from keyferry.service.store.replication_records import (
+    ArrivedAliasRecord,
+    FollowedAliasRecord,
     KEKDirection,
     MultiRegionRecord,
     OutboxRecord,
@@ -56,6 +58,18 @@ class ReplicationView(Protocol):
         """Every Region there is something to tell, held rows included."""
         ...
 
+    def outbox_waiting(self, region: str, *, limit: int) -> int:
+        """How many rows for `region` are not held, counted up to `limit`."""
+        ...
+
+    def followed_alias(
+        self, account: str, name: str, region: str
+    ) -> FollowedAliasRecord | None: ...
+
+    def arrived_aliases(self, account: str, name: str) -> list[ArrivedAliasRecord]:
+        """What other Regions said of an alias of that name, by Region."""
+        ...
+
     def default_regions(self, account: str) -> list[str]:
         """Where new keys of the account are replicated to, by name."""
         ...
@@ -84,6 +98,10 @@ class ReplicationTransaction(ReplicationView, Protocol):
     def put_outbox(self, record: OutboxRecord) -> None: ...
 
     def delete_outbox(self, account: str, key_id: str, region: str) -> None: ...
+
+    def put_followed_alias(self, record: FollowedAliasRecord) -> None: ...
+
+    def put_arrived_alias(self, record: ArrivedAliasRecord) -> None: ...
 
     def add_default_region(self, account: str, region: str) -> None:
         """Nothing changes if it is there already."""

@@ -78,6 +78,28 @@ class OutboxRecord:
     held: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FollowedAliasRecord:
+    """In an alias's own Region: what one Region that follows it must be brought to."""
+
+    account: str
+    name: str  # with `alias/`
+    region: str  # that follows
+    change_number: int
+    message: str | None = None  # why it does not follow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArrivedAliasRecord:
+    """In a Region that follows: what was applied last of an alias of another Region."""
+
+    account: str
+    name: str  # with `alias/`
+    region: str  # it came from
+    change_number: int
+    is_copy: bool  # whether the alias of that name here is the one that was brought
+
+
 class KEKDirection(StrEnum):
     """Which way keys go under a KEK, seen from the store's Region."""
 

@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 from keyferry.service.store.engine import Row, Value
 from keyferry.service.store.records import Sealed
 from keyferry.service.store.replication_records import (
+    ArrivedAliasRecord,
+    FollowedAliasRecord,
     KEKDirection,
     MultiRegionRecord,
     OutboxRecord,
@@ -52,6 +54,16 @@ OUTBOX = Table(
         "held",
     ),
 )
+FOLLOWED_ALIASES = Table(
+    "followed_aliases",
+    ("account", "name", "region"),
+    ("account", "name", "region", "change_number", "message"),
+)
+ARRIVED_ALIASES = Table(
+    "arrived_aliases",
+    ("account", "name", "region"),
+    ("account", "name", "region", "change_number", "is_copy"),
+)
 DEFAULT_REGIONS = Table("default_replication_regions", ("account", "region"), ("account", "region"))
 REPLICATION_KEKS = Table(
     "replication_keks",
@@ -95,7 +107,14 @@ SELECT_OUTBOX_UNTRIED = (
 )
 SELECT_OUTBOX_HELD = f"{OUTBOX.select} WHERE region = ? AND held = 1 ORDER BY due_at LIMIT ?"
 SELECT_OUTBOX_REGIONS = "SELECT DISTINCT region FROM replication_outbox"
+# A subquery, so that the count ends where nobody wants to know more.
+COUNT_OUTBOX_WAITING = (
+    "SELECT count(*) FROM (SELECT 1 FROM replication_outbox WHERE region = ? AND held = 0 LIMIT ?)"
+    " AS waiting"
+)
 DELETE_OUTBOX = "DELETE FROM replication_outbox WHERE account = ? AND key_id = ? AND region = ?"
+SELECT_FOLLOWED_ALIAS = f"{FOLLOWED_ALIASES.select} WHERE account = ? AND name = ? AND region = ?"
+SELECT_ARRIVED_ALIASES = f"{ARRIVED_ALIASES.select} WHERE account = ? AND name = ? ORDER BY region"
 SELECT_DEFAULT_REGIONS = f"{DEFAULT_REGIONS.select} WHERE account = ? ORDER BY region"
 DELETE_DEFAULT_REGION = "DELETE FROM default_replication_regions WHERE account = ? AND region = ?"
 SELECT_KEK = f"{REPLICATION_KEKS.select} WHERE direction = ? AND peer = ? AND kek_id = ?"
@@ -109,6 +128,8 @@ DELETE_KEK = "DELETE FROM replication_keks WHERE direction = ? AND peer = ? AND 
 UPSERT_PART = MULTI_REGION_KEYS.upsert
 UPSERT_REPLICA = REPLICAS.upsert
 UPSERT_OUTBOX = OUTBOX.upsert
+UPSERT_FOLLOWED_ALIAS = FOLLOWED_ALIASES.upsert
+UPSERT_ARRIVED_ALIAS = ARRIVED_ALIASES.upsert
 INSERT_DEFAULT_REGION = DEFAULT_REGIONS.insert
 INSERT_KEK = REPLICATION_KEKS.insert
 
@@ -194,6 +215,36 @@ def outbox_from_row(row: Row) -> OutboxRecord:
         due_at=_instant(row[6]),
         attempts=row[7],
         held=bool(row[8]),
+    )
+
+
+def followed_alias_values(record: FollowedAliasRecord) -> tuple[Value, ...]:
+    return (record.account, record.name, record.region, record.change_number, record.message)
+
+
+def followed_alias_from_row(row: Row) -> FollowedAliasRecord:
+    return FollowedAliasRecord(
+        account=row[0], name=row[1], region=row[2], change_number=row[3], message=row[4]
+    )
+
+
+def arrived_alias_values(record: ArrivedAliasRecord) -> tuple[Value, ...]:
+    return (
+        record.account,
+        record.name,
+        record.region,
+        record.change_number,
+        int(record.is_copy),
+    )
+
+
+def arrived_alias_from_row(row: Row) -> ArrivedAliasRecord:
+    return ArrivedAliasRecord(
+        account=row[0],
+        name=row[1],
+        region=row[2],
+        change_number=row[3],
+        is_copy=bool(row[4]),
     )
 
 

@@ -9,6 +9,8 @@ from keyferry.service.errors import ConflictError
 from keyferry.service.store import replication_sql as sql
 from keyferry.service.store.engine import Row, Value
 from keyferry.service.store.replication_records import (
+    ArrivedAliasRecord,
+    FollowedAliasRecord,
     KEKDirection,
     MultiRegionRecord,
     OutboxRecord,
@@ -90,6 +92,19 @@ class ReplicationReads:
     def outbox_regions(self) -> list[str]:
         return sorted(row[0] for row in self._fetch(sql.SELECT_OUTBOX_REGIONS))
 
+    def outbox_waiting(self, region: str, *, limit: int) -> int:
+        return int(self._fetch(sql.COUNT_OUTBOX_WAITING, (region, limit))[0][0])
+
+    def followed_alias(self, account: str, name: str, region: str) -> FollowedAliasRecord | None:
+        found = self._fetch(sql.SELECT_FOLLOWED_ALIAS, (account, name, region))
+        rows = self._verified(sql.FOLLOWED_ALIASES, found)
+        return sql.followed_alias_from_row(rows[0]) if rows else None
+
+    def arrived_aliases(self, account: str, name: str) -> list[ArrivedAliasRecord]:
+        found = self._fetch(sql.SELECT_ARRIVED_ALIASES, (account, name))
+        rows = self._verified(sql.ARRIVED_ALIASES, found)
+        return [sql.arrived_alias_from_row(row) for row in rows]
+
     def default_regions(self, account: str) -> list[str]:
         found = self._fetch(sql.SELECT_DEFAULT_REGIONS, (account,))
         return [row[1] for row in self._verified(sql.DEFAULT_REGIONS, found)]
@@ -131,6 +146,14 @@ class ReplicationWrites(ReplicationReads):
 
     def delete_outbox(self, account: str, key_id: str, region: str) -> None:
         self._execute(sql.DELETE_OUTBOX, (account, key_id, region))
+
+    def put_followed_alias(self, record: FollowedAliasRecord) -> None:
+        values = sql.followed_alias_values(record)
+        self._write(sql.UPSERT_FOLLOWED_ALIAS, sql.FOLLOWED_ALIASES, values)
+
+    def put_arrived_alias(self, record: ArrivedAliasRecord) -> None:
+        values = sql.arrived_alias_values(record)
+        self._write(sql.UPSERT_ARRIVED_ALIAS, sql.ARRIVED_ALIASES, values)
 
     def add_default_region(self, account: str, region: str) -> None:
         self._write(sql.INSERT_DEFAULT_REGION, sql.DEFAULT_REGIONS, (account, region))

@@ -123,6 +123,8 @@ SELECT_KEYS_DUE = (
     f"{KEYS.select} WHERE state = 'DELETE_PENDING' AND delete_pending_at <= ? "
     "ORDER BY delete_pending_at LIMIT ?"
 )
+# One step at a time along the index: a list of all accounts would read every key.
+SELECT_NEXT_ACCOUNT = "SELECT account FROM keys WHERE account > ? ORDER BY account LIMIT 1"
 COUNT_KEYS = (
     "SELECT count(*) FROM keys WHERE account = ? AND state IN "
     "('CREATE_IN_PROGRESS', 'CREATE_COMPLETE', 'CREATE_FAILED', 'DELETE_PENDING')"

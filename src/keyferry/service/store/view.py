@@ -63,6 +63,10 @@ class SQLView(ReplicationReads):
         self._row_mac.verify(sql.KEYS.name, sealed, name=str(sealed[1]))
         return rows.key_from_row(sealed)
 
+    def account_after(self, account: str) -> str | None:
+        found = self._fetch(sql.SELECT_NEXT_ACCOUNT, (account,))
+        return str(found[0][0]) if found else None
+
     def count_keys(self, account: str) -> int:
         return self._count(sql.COUNT_KEYS, account)
 
