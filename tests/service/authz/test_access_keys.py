@@ -98,6 +98,7 @@ def test_stricter_modes_pass(tmp_path: Path, mode: int) -> None:
         (entry(id="a b"), r"access_key\[0\].id: expected"),
         (entry() + entry(id="AKIA2", secret=""), r"access_key\[1\].secret: expected"),
         (entry(account="1111"), r"access_key\[0\].account: expected 12 digits"),
+        (entry(account="000000000000"), r"access_key\[0\].account: 000000000000 is reserved"),
         (entry(principal=""), r"access_key\[0\].principal: expected"),
         (entry(principal="a/b"), r"access_key\[0\].principal: expected"),
         (entry(principal="arn:aws:iam::999999999999:user/x"), "expected an ARN of account"),

@@ -22,6 +22,7 @@ import msgspec
 from keyferry.crypto.secret import Secret
 from keyferry.errors import ConfigurationError
 from keyferry.service.authz.principal import Principal, Role
+from keyferry.service.authz.reserved import CANARY_ACCOUNT
 
 DEV_ACCOUNT = "111122223333"
 DEV_ACCESS_KEY = "test"
@@ -108,6 +109,8 @@ def access_key(
         raise ConfigurationError("secret: expected at least one character")
     if _ACCOUNT.fullmatch(account) is None:
         raise ConfigurationError("account: expected 12 digits")
+    if account == CANARY_ACCOUNT:
+        raise ConfigurationError(f"account: {account} is reserved for the service itself")
     if _USER_NAME.fullmatch(principal):
         name, arn = principal, f"arn:aws:iam::{account}:user/{principal}"
     else:
