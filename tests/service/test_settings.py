@@ -9,10 +9,10 @@ import pytest
 from keyferry.errors import ConfigurationError
 from keyferry.service.context import Limits
 from keyferry.service.errors import ThrottledError
+from keyferry.service.loopback import is_loopback
 from keyferry.service.settings import (
     ServiceSettings,
     default_data_dir,
-    is_loopback,
     read_limits,
 )
 from keyferry.service.throttle import RequestThrottle

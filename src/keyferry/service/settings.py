@@ -7,10 +7,7 @@ it listens. Both refuse what cannot work or is not safe with ConfigurationError.
 
 from __future__ import annotations
 
-import ipaddress
 import os
-import re
-import socket
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,6 +15,9 @@ import msgspec
 
 from keyferry.errors import ConfigurationError
 from keyferry.service.context import Limits
+from keyferry.service.loopback import is_loopback
+from keyferry.service.region_name import is_region_name
+from keyferry.service.replication.peers import PeerSettings
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8600
@@ -33,7 +33,6 @@ AWS_LIMITS = Limits(
     asymmetric_data_requests_per_second=20,
 )
 
-_REGION = re.compile(r"[a-z]{2}-[a-z]{1,16}-[0-9]+")  # the form inside an ARN of the API
 _LIMITS_BYTES = 1 << 16
 
 
@@ -56,12 +55,13 @@ class ServiceSettings:
     dev: bool = False
     limits: Limits = field(default_factory=Limits)
     audit_data_events: bool = False  # write every call of the data plane to the trail
+    peers: PeerSettings = field(default_factory=PeerSettings)  # Regions served elsewhere
 
     def __post_init__(self) -> None:
         if not self.regions:
             raise ConfigurationError("--regions: expected at least one Region")
         for region in self.regions:
-            if _REGION.fullmatch(region) is None:
+            if not is_region_name(region):
                 raise ConfigurationError(f"--regions: {region!r} is not a Region name")
         if len(set(self.regions)) != len(self.regions):
             raise ConfigurationError("--regions: a Region is named twice")
@@ -171,19 +171,12 @@ class ListenerSettings:
                     f"--host {self.host} without TLS would carry signed requests in the clear",
                     hint="give --tls-cert and --tls-key, or --behind-proxy if a proxy ends TLS",
                 )
-
-
-def is_loopback(host: str) -> bool:
-    """Whether every address a host name stands for is of this machine alone."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        pass
-    try:
-        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError):
-        raise ConfigurationError(f"--host {host}: the name does not resolve") from None
-    return all(ipaddress.ip_address(str(address[4][0])).is_loopback for address in found)
+        service.peers.check(
+            served=service.regions,
+            tls=self.tls_cert is not None,
+            loopback=is_loopback(self.host),
+            behind_proxy=self.behind_proxy,
+        )
 
 
 class _LimitsFile(msgspec.Struct, forbid_unknown_fields=True):
