@@ -251,6 +251,22 @@ class PeerProtocolError(ReplicationError):
     """Another Region sent what is not a message of the replication protocol."""
 
 
+class CircuitOpenError(PeerUnreachableError):
+    """Another Region did not answer lately, and it is not time to ask again."""
+
+    def __init__(self, peer: str, *, retry_after_s: float) -> None:
+        super().__init__(f"{peer} did not answer; it is asked again in {retry_after_s:.1f} s")
+        self.retry_after_s = retry_after_s
+
+
+class PeerRefusedError(ReplicationError):
+    """Another Region understood a message and refused it."""
+
+    def __init__(self, message: str, *, code: str, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.code = code  # the exception the peer answered with
+
+
 class UnknownReplicationKEKError(ReplicationError):
     """Another Region does not have the KEK a message names."""
 

@@ -1,5 +1,5 @@
 """
-What Regions say to each other: `AgreeKey` and `ApplyChanges` of the target `KeyferryReplication`.
+What Regions say to each other: the operations of the target `KeyferryReplication`.
 
 JSON 1.0 bodies, members in PascalCase; bytes are base64, instants microseconds since the epoch. Who
 speaks is the transport's to know, so no message says it.
@@ -16,6 +16,7 @@ from keyferry.errors import PeerProtocolError
 
 MAX_CHANGES = 128
 
+GET_ROOT = "GetRoot"
 AGREE_KEY = "AgreeKey"
 APPLY_CHANGES = "ApplyChanges"
 
@@ -38,6 +39,16 @@ class Message(
     rename="pascal",
 ):
     """Base of all messages: what is not known is refused."""
+
+
+class GetRootInput(Message, kw_only=True, frozen=True):
+    """Show me the root I am to check your certificates against; the way here vouches for it."""
+
+
+class GetRootOutput(Message, kw_only=True, frozen=True):
+    """My root."""
+
+    certificate: _DER
 
 
 class AgreeKeyInput(Message, kw_only=True, frozen=True):

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from keyferry.errors import PeerProtocolError, StoreError, UnknownReplicationKEKError
 from keyferry.service import log
@@ -75,6 +76,10 @@ class Receiver:
             CertificateError, KeyAgreementError: the peer's certificate is not what it should be.
             StoreError: the store does not work; nothing may be concluded.
         """
+        if operation == m.GET_ROOT:
+            m.decode(body, m.GetRootInput)
+            root = await self.root()
+            return m.encode(m.GetRootOutput(certificate=root.public_bytes(Encoding.DER)))
         if operation == m.AGREE_KEY:
             return m.encode(await self._agree(peer, m.decode(body, m.AgreeKeyInput)))
         if operation == m.APPLY_CHANGES:

@@ -98,6 +98,9 @@ ERROR_CODES: dict[type[causes.KeyferryError], ErrorCode] = {
     causes.KeyBlockError: ErrorCode("ValidationException", text=UNOPENED_MATERIAL),
     causes.TokenError: ErrorCode("ValidationException", text=UNOPENED_MATERIAL),
     causes.RSADecryptionError: ErrorCode("ValidationException", text=UNOPENED_MATERIAL),
+    # Between Regions.
+    causes.PeerProtocolError: VALIDATION,
+    causes.PeerUnreachableError: ErrorCode("ServiceUnavailableException", 503),
     # Ours, not the caller's.
     causes.StoreIntegrityError: INTERNAL,
     causes.StoreError: UNAVAILABLE,

@@ -28,6 +28,7 @@ class HTTPRequest(msgspec.Struct, frozen=True, kw_only=True):
     client: str | None = None  # address of the peer
     tls_version: str | None = None  # TLSv1.3; None over plain HTTP
     cipher_suite: str | None = None
+    client_certificate: bytes | None = None  # DER, as TLS verified it; None if none was shown
 
     def text(self, name: bytes) -> str | None:
         """A header as text, None if it was not sent."""

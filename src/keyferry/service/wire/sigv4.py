@@ -41,6 +41,8 @@ KEPT_SIGNERS = 4096
 
 _SIGNATURE_DIGITS = 64
 
+_SIGNED_ALWAYS = (b"x-amz-", b"x-keyferry-")
+
 _HEADER_DATE = re.compile(r"([0-9]{8})T([0-9]{6})Z")
 _HEX_64 = re.compile(r"[0-9a-f]{64}")
 _HEADER_NAME = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]+")
@@ -237,11 +239,11 @@ class SignatureVerifier:
 
     @staticmethod
     def _check_signed_headers(authorization: Authorization, headers: dict[bytes, bytes]) -> None:
-        """Every x-amz- header must be signed, and what is signed must be there."""
+        """Every header of AWS's or ours must be signed, and what is signed must be there."""
         signed = authorization.signed_headers
         for sent in headers:
             # An unsigned X-Amz-Target would let whoever relays the request choose the operation.
-            if sent.startswith(b"x-amz-") and sent not in signed:
+            if sent.startswith(_SIGNED_ALWAYS) and sent not in signed:
                 raise IncompleteSignatureError(
                     f"'{sent.decode('latin-1')}' must be a signed header"
                 )
@@ -287,11 +289,19 @@ class SignatureVerifier:
             # of yesterday's nothing is worth keeping.
             if len(self._signing_keys) >= CACHED_SIGNING_KEYS:
                 self._signing_keys.clear()
-            signing_key = b"AWS4" + key.secret.reveal()
-            for part in (authorization.scope_date, authorization.region, SERVICE, "aws4_request"):
-                signing_key = hmac.digest(signing_key, part.encode(), "sha256")
+            signing_key = derive_signing_key(
+                key, date=authorization.scope_date, region=authorization.region
+            )
             self._signing_keys[cached] = key, signing_key
         return signing_key
+
+
+def derive_signing_key(key: AccessKey, *, date: str, region: str) -> bytes:
+    """The key a day's requests to one Region are signed with; `date` is YYYYMMDD."""
+    signing_key = b"AWS4" + key.secret.reveal()
+    for part in (date, region, SERVICE, "aws4_request"):
+        signing_key = hmac.digest(signing_key, part.encode(), "sha256")
+    return signing_key
 
 
 def _basic_date(text: str) -> datetime:
