@@ -15,7 +15,7 @@ process.
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -33,8 +33,7 @@ from keyferry.service.control.identifiers import CallPlace, Identifier, check_pl
 from keyferry.service.control.sealing import PrivateKey, load_private_key
 from keyferry.service.control.states import unusable_because
 from keyferry.service.errors import InvalidRequestError, ResourceNotFoundError
-from keyferry.service.store.interface import StoreView
-from keyferry.service.store.records import KeyRecord
+from keyferry.service.store.records import AliasRecord, KeyRecord
 from keyferry.service.vault.binding import key_binding
 from keyferry.service.vault.interface import Vault
 
@@ -43,6 +42,16 @@ T = TypeVar("T")
 
 # Keys in use at once by one process and Region; a handle takes a few KB.
 MOST_KEYS = 20_000
+
+
+class KeyReads(Protocol):
+    """What opening keys reads of a store; see `StoreView`."""
+
+    def key_epoch(self) -> bytes: ...
+
+    def key(self, account: str, key_id: str) -> KeyRecord | None: ...
+
+    def alias(self, account: str, name: str) -> AliasRecord | None: ...
 
 
 class OpenedKey:
@@ -205,7 +214,7 @@ class OpenedKeys:
     """The opened keys of one Region in one process; belongs to the event loop."""
 
     def __init__(
-        self, region: str, store: StoreView, vault: Vault, *, most: int = MOST_KEYS
+        self, region: str, store: KeyReads, vault: Vault, *, most: int = MOST_KEYS
     ) -> None:
         self._region = region
         self._store = store
