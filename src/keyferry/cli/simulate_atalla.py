@@ -3,40 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Unpack
 
 import click
 
 from keyferry.cli.options import OutputOptions, output_options
-
-_FILE = click.Path(path_type=Path, dir_okay=False)
+from keyferry.cli.simulate_options import FILE, SimulatorArguments, simulator_options
 
 
 @click.group("atalla", invoke_without_command=True)
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option(
-    "--port",
-    default=7000,
-    show_default=True,
-    type=click.IntRange(0, 65535),
-    help="Host port; 0 takes a free one.",
-)
-@click.option(
-    "--state",
-    type=_FILE,
-    help="File that keeps MFK, settings and open challenges over restarts, mode 0600."
-    "  [default: none, a fresh device each time]",
-)
-@click.option(
-    "--ready-file",
-    type=_FILE,
-    help="Written once the simulator is ready: host, port, pid as JSON.  [default: none]",
-)
-@click.option("--tls-cert", type=_FILE, help="Certificate chain in PEM.  [default: no TLS]")
-@click.option("--tls-key", type=_FILE, help="Private key of --tls-cert in PEM.  [default: none]")
-@click.option(
-    "--tls-client-ca",
-    type=_FILE,
-    help="CA certificates that clients must show one of.  [default: clients need none]",
+@simulator_options(
+    port=7000,
+    keeps="MFK, settings and open challenges",
+    setting="e2=off or check_digits=4",
+    settings_default="option E2 on",
+    firmware="8.53 (refuses layouts that are inferred) or 8.1 (also TR-34 and TR-31)",
 )
 @click.option(
     "--dual-control",
@@ -57,30 +38,15 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
     help="Which master file key a fresh device has; test is that of public examples."
     "  [default: test without --state, random in a new --state]",
 )
-@click.option(
-    "--setting",
-    "settings",
-    multiple=True,
-    metavar="NAME=VALUE",
-    help="Change an option for this run, e.g. e2=off or check_digits=4; may be repeated."
-    "  [default: option E2 on, or as in --state]",
-)
 @output_options
 @click.pass_context
 def atalla(
     context: click.Context,
     options: OutputOptions,  # noqa: ARG001 (a simulator has no result to show)
-    host: str,
-    port: int,
-    state: Path | None,
-    ready_file: Path | None,
-    tls_cert: Path | None,
-    tls_key: Path | None,
-    tls_client_ca: Path | None,
     dual_control: str,
     control: Path | None,
     mfk: str | None,
-    settings: tuple[str, ...],
+    **arguments: Unpack[SimulatorArguments],
 ) -> int:
     """
     Run a simulator of an Atalla AT1000 with a TDES master file key.
@@ -88,7 +54,7 @@ def atalla(
     Challenges are approved by `keyferry simulate atalla approve CHALLENGE`. SIGTERM ends the
     simulator.
     """
-    context.obj = (state, control, port)
+    context.obj = (arguments["state"], control, arguments["port"])
     if context.invoked_subcommand is not None:
         return 0
     from keyferry.hsm.atalla.simulator.challenges import DualControl
@@ -96,24 +62,14 @@ def atalla(
 
     return run_simulator(
         SimulatorOptions(
-            host=host,
-            port=port,
-            state=state,
-            ready_file=ready_file,
-            tls_cert=tls_cert,
-            tls_key=tls_key,
-            tls_client_ca=tls_client_ca,
-            dual_control=DualControl(dual_control),
-            control=control,
-            mfk=mfk or "",
-            settings=settings,
+            dual_control=DualControl(dual_control), control=control, mfk=mfk or "", **arguments
         )
     )
 
 
 @atalla.command("approve")
 @click.argument("challenge")
-@click.option("--state", type=_FILE, help="State file of the simulator.  [default: none]")
+@click.option("--state", type=FILE, help="State file of the simulator.  [default: none]")
 @click.option(
     "--control",
     type=click.Path(path_type=Path),

@@ -4,7 +4,8 @@ Traffic of a simulator in a file: one JSON line for each message and its answer.
 Secret fields (PINs, clear keys, PIN blocks) are masked before anything is written, each byte by
 one character; keys under an LMK or a KEK stay, since they are what a replay needs. The file is
 readable by its owner only. A replay answers a message as the recording answered it: the first
-unused answer to the same message, else the last one that was given to it.
+unused answer to the same message, else the last one that was given to it. To any other message it
+says, by an error of the family that no device has, that the recording cannot answer it.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Final
 
 import msgspec
 
-from keyferry.errors import ConfigurationError, HSMFrameError
+from keyferry.errors import ConfigurationError
 from keyferry.hsm.host_frames import AnsweringDevice
 from keyferry.hsm.traffic import MASK, Traffic
 from keyferry.log import EventLog
@@ -114,27 +115,51 @@ class ReplayedDevice:
         """
         self._traffic = traffic
         self._answers: dict[bytes, list[bytes]] = {}
+        self._requests: dict[str, list[bytes]] = {}  # by command, each once
         for exchanged in read_recording(path, simulator=simulator):
-            answers = self._answers.setdefault(exchanged.request.encode("latin-1"), [])
+            request = exchanged.request.encode("latin-1")
+            if request not in self._answers:
+                self._requests.setdefault(exchanged.command, []).append(request)
+            answers = self._answers.setdefault(request, [])
             answers.append(exchanged.answer.encode("latin-1"))
 
     def answer(self, message: bytes) -> bytes:
         """
-        Answer as recorded.
+        Answer as recorded, or refuse: the recording has no answer, or only a masked one.
 
         Raises:
-            HSMFrameError: the recording has no answer to this message, or only a masked one.
+            HSMFrameError: the message is one that nothing answers.
         """
-        answers = self._answers.get(self._traffic.masked_request(message))
+        request = self._traffic.masked_request(message)
+        answers = self._answers.get(request)
         command = self._traffic.command(message)
         if not answers:
-            log.warning("simulator_replay_miss", command=command)
-            raise HSMFrameError(f"{command}: not in the recording", field="message", offset=0)
+            differing = self._differing(command, request)
+            log.warning(
+                "simulator_replay_miss",
+                command=command,
+                recorded=len(self._requests.get(command, ())),
+                differs=", ".join(differing),
+            )
+            field = differing[0] if differing else None
+            return self._traffic.replay_refusal(message, masked=False, field=field)
         answer = answers.pop(0) if len(answers) > 1 else answers[0]
         if MASK in answer:
             log.warning("simulator_replay_masked", command=command)
-            raise HSMFrameError(f"{command}: its answer is masked", field="message", offset=0)
+            return self._traffic.replay_refusal(message, masked=True, field=None)
         return self._traffic.adapted_answer(message, answer)
+
+    def _differing(self, command: str, request: bytes) -> list[str]:
+        """Name the fields in which a request is not the nearest recorded one of its command."""
+        asked = self._traffic.fields(request)
+        best: list[str] | None = None
+        for recorded in self._requests.get(command, ()):
+            known = self._traffic.fields(recorded)
+            names = [*asked, *(name for name in known if name not in asked)]
+            differing = [name for name in names if asked.get(name) != known.get(name)]
+            if best is None or len(differing) < len(best):
+                best = differing
+        return best or []
 
 
 def read_recording(path: Path, *, simulator: str) -> list[Exchanged]:

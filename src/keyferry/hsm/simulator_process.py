@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from keyferry.errors import ConfigurationError
-from keyferry.hsm.faults import Fault, FaultyDevice
+from keyferry.hsm.faults import Fault, FaultKind, FaultyDevice
+from keyferry.hsm.firmware_profiles import SIMULATOR_FIRMWARE
 from keyferry.hsm.host_server import HostServer, server_tls
 from keyferry.hsm.recording import RecordedDevice, Recorder, ReplayedDevice
 from keyferry.hsm.traffic import Traffic
@@ -33,6 +34,8 @@ class ProcessOptions:
     tls_cert: Path | None = None
     tls_key: Path | None = None
     tls_client_ca: Path | None = None
+    settings: tuple[str, ...] = ()  # NAME=VALUE
+    firmware: str = SIMULATOR_FIRMWARE  # name of a profile of the family
     fault: str = ""  # as `Fault.parse` reads it; empty: none
     rate: float = 1.0
     record: Path | None = None
@@ -49,6 +52,8 @@ def equip(server: HostServer, options: ProcessOptions, traffic: Traffic, *, simu
         ConfigurationError: a fault that does not exist, a recording that cannot be used.
     """
     fault = Fault.parse(options.fault, rate=options.rate) if options.fault else None
+    if fault is not None and fault.kind is FaultKind.ERROR:
+        traffic.check_error_code(fault.error)
     if options.replay is not None:
         replayed = ReplayedDevice(options.replay, traffic, simulator=simulator)
         server.put_before(lambda _: replayed)

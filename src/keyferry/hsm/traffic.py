@@ -5,11 +5,20 @@ recordings, and replay of a recording. A vendor says how its messages are read: 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 
 class Traffic(Protocol):
     """How the messages of one vendor are told apart, answered and masked."""
+
+    def check_error_code(self, code: str) -> None:
+        """
+        Accept a code that `error_answer` can put into an answer.
+
+        Raises:
+            ConfigurationError: the family has no such codes; says what they look like.
+        """
 
     def error_answer(self, message: bytes, code: str) -> bytes:
         """
@@ -18,6 +27,22 @@ class Traffic(Protocol):
         Raises:
             HSMFrameError: the message has no answer.
         """
+
+    def replay_refusal(self, message: bytes, *, masked: bool, field: str | None) -> bytes:
+        """
+        Return the error answer by which a replay says that it cannot answer a message.
+
+        Args:
+            message: the request.
+            masked: the recording has an answer, but its secrets are gone; else it has none.
+            field: name of the first field in which the request is not one that was recorded.
+
+        Raises:
+            HSMFrameError: the message has no answer.
+        """
+
+    def fields(self, request: bytes) -> Mapping[str, bytes]:
+        """Return the fields of a masked request by name; nothing where it was masked whole."""
 
     def masked_request(self, message: bytes) -> bytes:
         """Return a request whose secret fields, and what names only this message, are masked."""

@@ -178,4 +178,4 @@ def test_meanings() -> None:
     assert meaning_of("0607").startswith("security violation")
     assert "E2" in (hint_for("0607") or "")
     assert meaning_of("0102") == "length out of range in field 2"
-    assert meaning_of("9900") == "unknown error"
+    assert meaning_of("9500") == "unknown error"

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from keyferry.crypto.ciphers import Cipher
 from keyferry.errors import ConfigurationError
+from keyferry.hsm.firmware_profiles import profile_named
 from keyferry.hsm.payshield.lmk import LMKScheme
 from keyferry.hsm.payshield.simulator import Device, LMKRecord, Settings, fresh_state
-from keyferry.hsm.payshield.simulator.firmware import firmware_named
+from keyferry.hsm.payshield.simulator.firmware import PROFILES
 from keyferry.hsm.payshield.simulator.lmk_store import load_lmk
 from keyferry.hsm.payshield.simulator.outcome import CommandRefusedError
 from keyferry.hsm.payshield.simulator.pin_under_lmk import PinUnderLMK
@@ -177,7 +178,7 @@ def test_refused_pins(ask: Ask, device: Device, request_: str, code: str) -> Non
 )
 def test_firmware_profiles(ask: Ask, release: str, sockets: int, refused: bool) -> None:
     """Releases differ in the width of the sockets of NO and in whether they know !D."""
-    device = Device(firmware=firmware_named(release))
+    device = Device(firmware=profile_named(PROFILES, release))
     name = release.ljust(9)
     assert ask(device, "NC")[-9:].decode() == name
     status = ask(device, "NO00").decode()
@@ -192,7 +193,7 @@ def test_firmware_profiles(ask: Ask, release: str, sockets: int, refused: bool) 
 def test_an_unknown_firmware_is_refused() -> None:
     """What is no profile is refused with those there are."""
     with pytest.raises(ConfigurationError, match="no such profile") as caught:
-        firmware_named("9.9")
+        profile_named(PROFILES, "9.9")
     assert "1.14" in str(caught.value.hint)
 
 

@@ -13,6 +13,10 @@ from keyferry.errors import HSMRefusedError
 from keyferry.hsm.atalla.message import Refusal
 from keyferry.hsm.commands import Command
 
+# No device answers these two: a simulator that replays a recording does.
+NOT_IN_RECORDING: Final = "98"
+MASKED_IN_RECORDING: Final = "99"
+
 MEANINGS: Final = {
     "00": "reply to a test message",
     "01": "length out of range",
@@ -42,6 +46,8 @@ MEANINGS: Final = {
     "92": "auto-key or factory-key error",
     "93": "auto-key or factory-key error",
     "94": "auto-key or factory-key error",
+    NOT_IN_RECORDING: "not in the recording that the simulator replays",
+    MASKED_IN_RECORDING: "answer masked in the recording that the simulator replays",
 }
 
 SECURITY_VIOLATION: Final = "0607"
@@ -58,6 +64,9 @@ _HINTS: Final = {
     "24": "begin again: the challenge is gone with the wrong answer",
     "27": "begin again: the challenge was used, or its time is over",
     "73": "check the header of the key against the one this field takes",
+    NOT_IN_RECORDING: "the field is new: nonces, certificates and the receiver's key are in every"
+    " run, so only what has none of them replays",
+    MASKED_IN_RECORDING: "the answer was a secret: ask a device, or a simulator with its --state",
 }
 
 

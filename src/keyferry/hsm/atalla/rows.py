@@ -7,6 +7,7 @@ own text only. A refusal names the field by the error number of the host interfa
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -198,6 +199,32 @@ def rows_of(fields: Fields, values: Values) -> Iterator[Field]:
             yield from rows_of(field.fields if field.condition(values) else field.otherwise, values)
         else:
             yield field
+
+
+def named_texts(fields: Fields, texts: list[str], values: Values) -> Iterator[tuple[str, str]]:
+    """
+    Yield the texts of a message with the names of their rows; those behind the table have none.
+
+    Args:
+        fields: the table.
+        texts: of the message; they may be masked, and what cannot be read decides nothing.
+        values: what conditions may ask besides them, e.g. the request an answer is to.
+    """
+    found = Values(values)
+    at = 0
+    for row in rows_of(fields, found):
+        if isinstance(row, Tail):
+            for text in texts[at:]:
+                yield row.name, text
+            return
+        if at >= len(texts):
+            return
+        with contextlib.suppress(HSMFrameError):
+            row.decode(Reader(texts[at].encode("latin-1", "replace")), found)
+        yield row.names()[0], texts[at]
+        at += 1
+    for text in texts[at:]:
+        yield "", text
 
 
 def decode_fields(fields: Fields, texts: list[str], values: Values) -> None:

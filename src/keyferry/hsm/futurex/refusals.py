@@ -20,6 +20,9 @@ NOT_AUTHENTIC: Final = "904"
 USAGE_VIOLATION: Final = "905"
 CERTIFICATE_INVALID: Final = "906"
 INTERNAL: Final = "999"
+# No device answers these two: a simulator that replays a recording does.
+NOT_IN_RECORDING: Final = "907"
+MASKED_IN_RECORDING: Final = "908"
 
 MEANINGS: Final = {
     INVALID: "INVALID TOKEN",
@@ -30,6 +33,8 @@ MEANINGS: Final = {
     USAGE_VIOLATION: "KEY USAGE VIOLATION",
     CERTIFICATE_INVALID: "CERTIFICATE VERIFICATION FAILED",
     INTERNAL: "INTERNAL ERROR",
+    NOT_IN_RECORDING: "NOT IN THE RECORDING",
+    MASKED_IN_RECORDING: "ANSWER MASKED IN THE RECORDING",
 }
 
 _HINTS: Final = {
@@ -39,6 +44,9 @@ _HINTS: Final = {
     NOT_AUTHENTIC: "the key was wrapped by another HSM or partition, or was altered",
     USAGE_VIOLATION: "check usage, mode and exportability of the key, and the KEK's strength",
     CERTIFICATE_INVALID: "check issuer and validity of the certificate, and the HSM's clock",
+    NOT_IN_RECORDING: "the token is new: nonces, certificates, serial numbers and dates are in"
+    " every run, so only what has none of them replays",
+    MASKED_IN_RECORDING: "the answer was a secret: ask a device, or a simulator with its --state",
 }
 
 

@@ -11,6 +11,10 @@ from typing import Final
 from keyferry.errors import HSMRefusedError
 from keyferry.hsm.commands import Command
 
+# No device answers these two: a simulator that replays a recording does.
+NOT_IN_RECORDING: Final = "ZR"
+MASKED_IN_RECORDING: Final = "ZM"
+
 MEANINGS: Final = {
     "00": "no error",
     "01": "verification failed, or imported key had bad parity",
@@ -110,10 +114,15 @@ MEANINGS: Final = {
     "D2": "invalid curve",
     "D3": "invalid key encoding",
     "E0": "invalid command version number",
+    NOT_IN_RECORDING: "not in the recording that the simulator replays",
+    MASKED_IN_RECORDING: "its answer is masked in the recording that the simulator replays",
 }
 
 # A second try may succeed; nothing about the request is wrong.
 TRANSIENT: Final = frozenset({"12", "41", "42"})
+
+# The device does not have the command: it is not licensed, or not enabled.
+UNAVAILABLE: Final = frozenset({"67", "68"})
 
 _CONFIGURATION: Final = "ask the operator: the command or algorithm is disabled or not licensed"
 _NOT_OF_THIS_LMK: Final = "the key was wrapped by another LMK, as another type, or was altered"
@@ -136,6 +145,9 @@ _HINTS: Final = {
     "A5": "wrap the key under one at least as strong",
     "AA": "the key's exportability does not allow this",
     "BB": "the wrapping key's usage or mode does not allow this",
+    NOT_IN_RECORDING: "something new is in the command, as nonces, certificates and dates are in"
+    " every run; the simulator's log names the fields",
+    MASKED_IN_RECORDING: "the answer was a secret: ask a device, or a simulator with its --state",
     **dict.fromkeys(("15", "26", "28", "29", "A6", "A7", "A8", "A9"), _ATTRIBUTES),
 }
 

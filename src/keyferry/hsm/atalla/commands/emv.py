@@ -60,7 +60,7 @@ PIN_CHANGE: Final = Command(
     ),
     response=(
         choice("sanity", "Y", "N", "L"),
-        hex_bytes("encrypted_block", optional=True),
+        hex_bytes("encrypted_pin_block", optional=True),
         hex_bytes("script_mac", 8, 8, optional=True),
         *(
             hexadecimal(f"{name}_digits", 4, 6, **_CHECK)

@@ -28,6 +28,8 @@ from keyferry.hsm.atalla.message import (
 from keyferry.hsm.atalla.simulator import operations
 from keyferry.hsm.atalla.simulator.call import EXECUTION, HANDLERS, VALUE, Call, Result
 from keyferry.hsm.atalla.simulator.challenges import Challenges, DualControl
+from keyferry.hsm.atalla.simulator.firmware import DEFAULT as DEFAULT_FIRMWARE
+from keyferry.hsm.atalla.simulator.firmware import Firmware
 from keyferry.hsm.atalla.simulator.outcome import CommandRefusedError
 from keyferry.hsm.atalla.simulator.settings import Settings
 from keyferry.hsm.atalla.simulator.state import State, fresh_state, save_state
@@ -55,6 +57,7 @@ class Device:
         *,
         path: Path | None = None,
         settings: Settings | None = None,
+        firmware: Firmware = DEFAULT_FIRMWARE,
         dual_control: DualControl = DualControl.CONSOLE,
         executor: Executor | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -66,12 +69,15 @@ class Device:
             state: what it remembers; a fresh device with the public test MFK by default.
             path: where it keeps what it remembers; nowhere by default.
             settings: instead of those it remembers, for this run.
+            firmware: which release it behaves like.
             dual_control: who answers the challenges of 12A.
             executor: where slow work is done; the event loop's own by default.
             now: the device's clock.
         """
         self.state = fresh_state(test_mfk=True) if state is None else state
         self.settings = self.state.settings if settings is None else settings
+        self.firmware = firmware
+        self._known = HANDLERS.keys() & firmware.commands
         self.mfk = MFK(bytes.fromhex(self.state.mfk))
         self.volumes: Counter[str] = Counter()
         self._path = path
@@ -104,7 +110,7 @@ class Device:
             return self._refuse(error.reply, "")
         command = COMMANDS.get(raw.id)
         self.volumes[raw.id if command is not None else "?"] += 1
-        if command is None or command.request is None or command.code not in HANDLERS:
+        if command is None or command.code not in self._known:
             return self._refuse(UNKNOWN + WHOLE_COMMAND, raw.tag)
         if command.code in self.settings.disabled_commands:
             return self._refuse(SWITCHED_OFF + WHOLE_COMMAND, raw.tag)

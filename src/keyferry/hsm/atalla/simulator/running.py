@@ -11,14 +11,16 @@ from keyferry.hsm.atalla.framing import FrameParser, encode_frame
 from keyferry.hsm.atalla.simulator.challenges import DualControl
 from keyferry.hsm.atalla.simulator.console import Console, control_path
 from keyferry.hsm.atalla.simulator.device import Device
+from keyferry.hsm.atalla.simulator.firmware import PROFILES
 from keyferry.hsm.atalla.simulator.state import fresh_state, load_state
+from keyferry.hsm.atalla.simulator.traffic import AtallaTraffic
+from keyferry.hsm.firmware_profiles import profile_named
 from keyferry.hsm.host_server import HostServer, Limits
-from keyferry.hsm.simulator_process import ProcessOptions, prepare, run_until_signal
+from keyferry.hsm.simulator_process import ProcessOptions, equip, prepare, run_until_signal
 from keyferry.log import EventLog
 
 log = EventLog("keyferry.hsm.atalla.simulator")
 
-FIRMWARE = "AT1000 simulator"
 IDLE_S = 600.0  # the published samples open a connection for each command and close none
 
 
@@ -30,7 +32,6 @@ class SimulatorOptions(ProcessOptions):
     dual_control: DualControl = DualControl.CONSOLE
     control: Path | None = None
     mfk: str = ""  # random, test, or empty: test without a state file, random in a new one
-    settings: tuple[str, ...] = ()  # NAME=VALUE
 
 
 class AtallaServer(HostServer):
@@ -70,7 +71,7 @@ class AtallaServer(HostServer):
         self._console = Console(device.challenges) if with_console else None
         self._state = state
         self._control = control
-        self.about: dict[str, object] = {"firmware": FIRMWARE}
+        self.about: dict[str, object] = {"firmware": device.firmware.name}
 
     async def start(self) -> None:
         """Listen on the host port and on the control socket."""
@@ -110,6 +111,8 @@ def run_simulator(options: SimulatorOptions) -> int:
         state=options.state,
         control=options.control,
     )
+    traffic = AtallaTraffic(settings=device.settings)
+    equip(server, options, traffic, simulator="atalla")
     server.about["dual_control"] = options.dual_control.value
     if options.dual_control is DualControl.AUTO:
         log.warning("dual_control_off", consequence="challenges of 12A approve themselves")
@@ -118,6 +121,7 @@ def run_simulator(options: SimulatorOptions) -> int:
 
 def open_device(options: SimulatorOptions) -> Device:
     """Switch on the device the options describe."""
+    firmware = profile_named(PROFILES, options.firmware)
     if options.state is None:
         state = fresh_state(test_mfk=options.mfk != "random")
     else:
@@ -125,6 +129,7 @@ def open_device(options: SimulatorOptions) -> Device:
     return Device(
         state,
         path=options.state,
-        settings=state.settings.changed(options.settings),
+        settings=state.settings.changed((*firmware.settings, *options.settings)),
+        firmware=firmware,
         dual_control=options.dual_control,
     )

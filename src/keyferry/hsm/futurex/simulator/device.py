@@ -28,6 +28,8 @@ from keyferry.hsm.futurex.message import (
 from keyferry.hsm.futurex.refusals import COMMAND_DISABLED, INTERNAL, INVALID, MEANINGS
 from keyferry.hsm.futurex.simulator import operations
 from keyferry.hsm.futurex.simulator.call import HANDLERS, Call, Result
+from keyferry.hsm.futurex.simulator.firmware import DEFAULT as DEFAULT_FIRMWARE
+from keyferry.hsm.futurex.simulator.firmware import Firmware
 from keyferry.hsm.futurex.simulator.major_keys import MajorKeys
 from keyferry.hsm.futurex.simulator.outcome import Answer, CommandRefusedError
 from keyferry.hsm.futurex.simulator.settings import Settings
@@ -50,6 +52,7 @@ class Device:
         *,
         path: Path | None = None,
         settings: Settings | None = None,
+        firmware: Firmware = DEFAULT_FIRMWARE,
         executor: Executor | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -60,13 +63,15 @@ class Device:
             state: what it remembers; a fresh device by default.
             path: where it keeps what it remembers; nowhere by default.
             settings: instead of those it remembers, for this run.
+            firmware: which release it behaves like.
             executor: where slow work is done; the event loop's own by default.
             now: the device's clock.
         """
         self.state = fresh_state() if state is None else state
         self.settings = self.state.settings if settings is None else settings
+        self.firmware = firmware
         self.keys = MajorKeys(
-            bytes.fromhex(self.state.pmk),
+            bytes.fromhex(self.state.pmk) if firmware.has_pmk else None,
             bytes.fromhex(self.state.mfk) if self.state.mfk else None,
             self.state.key_table,
         )
@@ -98,7 +103,7 @@ class Device:
     def _decode(self, tokens: list[Raw]) -> Call:
         code = command_of(tokens)
         command = COMMANDS.get(code)
-        if command is None or command.request is None:
+        if command is None or command.request is None or code not in self.firmware.commands:
             raise CommandRefusedError(INVALID, COMMAND)
         if self.settings.is_disabled(code):
             raise CommandRefusedError(COMMAND_DISABLED, COMMAND)

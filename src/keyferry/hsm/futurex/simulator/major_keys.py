@@ -28,9 +28,9 @@ MASKED_BYTES: Final = 24
 class MajorKeys:
     """PMK and MFK, opened."""
 
-    def __init__(self, pmk: bytes, mfk: bytes | None, key_table: Mapping[str, str]) -> None:
-        self.pmk = KBPK(Cipher.AES, pmk)
-        self._pmk = Secret(pmk)
+    def __init__(self, pmk: bytes | None, mfk: bytes | None, key_table: Mapping[str, str]) -> None:
+        self.pmk = KBPK(Cipher.AES, pmk) if pmk is not None else None
+        self._pmk = Secret(pmk or b"")
         self._mfk = MFK(mfk) if mfk is not None else None
         self._key_table = key_table
 
@@ -95,6 +95,8 @@ class MajorKeys:
 
     def _kbpk(self, version: BlockVersion, tag: str) -> KBPK:
         if version is BlockVersion.D:
+            if self.pmk is None:
+                raise CommandRefusedError(MAJOR_KEY_NOT_LOADED, tag)
             return self.pmk
         if version is BlockVersion.B:
             return self.mfk(tag).kbpk

@@ -5,11 +5,14 @@ from __future__ import annotations
 import ssl
 from dataclasses import dataclass
 
-from keyferry.hsm.futurex.framing import TokenFrameParser, encode_frame
+from keyferry.hsm.firmware_profiles import profile_named
+from keyferry.hsm.futurex.framing import CLOSE, OPEN, TokenFrameParser
 from keyferry.hsm.futurex.simulator.device import Device
+from keyferry.hsm.futurex.simulator.firmware import PROFILES
 from keyferry.hsm.futurex.simulator.state import fresh_state, load_state
+from keyferry.hsm.futurex.simulator.traffic import FuturexTraffic
 from keyferry.hsm.host_server import HostServer, Limits
-from keyferry.hsm.simulator_process import ProcessOptions, prepare, run_until_signal
+from keyferry.hsm.simulator_process import ProcessOptions, equip, prepare, run_until_signal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,7 +21,6 @@ class SimulatorOptions(ProcessOptions):
 
     port: int = 9000
     mfk: bool = False
-    settings: tuple[str, ...] = ()  # NAME=VALUE
 
 
 def run_simulator(options: SimulatorOptions) -> int:
@@ -32,20 +34,27 @@ def run_simulator(options: SimulatorOptions) -> int:
     tls = prepare(options)
     device = open_device(options)
     server = serve(device, host=options.host, port=options.port, tls=tls)
-    keys = ["PMK", "MFK"] if device.state.mfk else ["PMK"]
-    about = {"serial": device.state.serial, "major_keys": keys}
+    equip(server, options, FuturexTraffic(), simulator="futurex")
+    firmware = device.firmware
+    loaded = {"PMK": firmware.has_pmk, "MFK": bool(device.state.mfk)}
+    about = {
+        "firmware": firmware.name,
+        "serial": device.state.serial,
+        "major_keys": [name for name, is_loaded in loaded.items() if is_loaded],
+    }
     return run_until_signal(server, options, simulator="futurex", about=about)
 
 
 def open_device(options: SimulatorOptions) -> Device:
     """Switch on the device the options describe."""
-    state = (
-        load_state(options.state, mfk=options.mfk)
-        if options.state is not None
-        else fresh_state(mfk=options.mfk)
-    )
+    firmware = profile_named(PROFILES, options.firmware)
+    mfk = options.mfk or not firmware.has_pmk
+    state = load_state(options.state, mfk=mfk) if options.state else fresh_state(mfk=mfk)
     return Device(
-        state, path=options.state, settings=state.settings.changed(list(options.settings))
+        state,
+        path=options.state,
+        settings=state.settings.changed([*firmware.settings, *options.settings]),
+        firmware=firmware,
     )
 
 
@@ -61,7 +70,8 @@ def serve(
     return HostServer(
         device,
         parser=TokenFrameParser,
-        encode_frame=encode_frame,
+        # Unlike a client's, its messages may hold anything: an answer garbled on purpose leaves.
+        encode_frame=lambda message: OPEN + message + CLOSE,
         host=host,
         port=port,
         tls=tls,

@@ -11,8 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from keyferry.errors import ConfigurationError
 from keyferry.hsm.commands import Evidence
+from keyferry.hsm.firmware_profiles import SIMULATOR_FIRMWARE
 
 CHARACTERS: Final = 9  # of the firmware in NC and NO
 
@@ -32,11 +32,8 @@ class Firmware:
         return self.name.ljust(CHARACTERS)
 
 
-FIRMWARE: Final = "SIM0-0001"
-"""What the simulator calls itself: no firmware a device was ever shipped with."""
-
 DEFAULT: Final = Firmware(
-    name=FIRMWARE, socket_digits=4, block_versions="ABCD", evidence=Evidence.CLIENT
+    name=SIMULATOR_FIRMWARE, socket_digits=4, block_versions="ABCD", evidence=Evidence.CLIENT
 )
 
 PROFILES: Final = {
@@ -48,19 +45,3 @@ PROFILES: Final = {
         Firmware(name="1.7", socket_digits=2, block_versions="ABC", evidence=Evidence.INFERRED),
     )
 }
-
-
-def firmware_named(name: str) -> Firmware:
-    """
-    Return a profile.
-
-    Raises:
-        ConfigurationError: there is none of this name.
-    """
-    profile = PROFILES.get(name)
-    if profile is None:
-        raise ConfigurationError(
-            f"--firmware {name[:20]!r}: no such profile",
-            hint="profiles: " + ", ".join(PROFILES),
-        )
-    return profile

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from keyferry.errors import ConfigurationError
+from keyferry.hsm.firmware_profiles import profile_named
 from keyferry.hsm.payshield.simulator.activities import check_activity
 from keyferry.hsm.payshield.simulator.device import Device
-from keyferry.hsm.payshield.simulator.firmware import FIRMWARE, firmware_named
+from keyferry.hsm.payshield.simulator.firmware import PROFILES
 from keyferry.hsm.payshield.simulator.server import SimulatorServer
 from keyferry.hsm.payshield.simulator.state import LMKRecord, State, fresh_state, load_state
 from keyferry.hsm.payshield.simulator.traffic import PayShieldTraffic
@@ -18,9 +19,7 @@ from keyferry.hsm.simulator_process import ProcessOptions, equip, prepare, run_u
 class SimulatorOptions(ProcessOptions):
     """What the command line says beyond what every simulator has."""
 
-    firmware: str = FIRMWARE
     lmk_ports: bool = False
-    settings: tuple[str, ...] = ()  # NAME=VALUE
     unauthorised: tuple[str, ...] = ()  # activities
     old_lmks: tuple[str, ...] = ()  # ID=FROM: key change storage of LMK ID holds LMK FROM
 
@@ -57,7 +56,7 @@ def open_device(options: SimulatorOptions) -> Device:
         state,
         path=options.state,
         settings=state.settings.changed(list(options.settings)),
-        firmware=firmware_named(options.firmware),
+        firmware=profile_named(PROFILES, options.firmware),
         unauthorised=frozenset(check_activity(text) for text in options.unauthorised),
     )
 

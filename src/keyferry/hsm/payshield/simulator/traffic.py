@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from typing import Final
 
-from keyferry.errors import HSMFrameError
+from keyferry.errors import ConfigurationError, HSMFrameError
 from keyferry.hsm.fields import Fields
 from keyferry.hsm.payshield.commands import COMMANDS
 from keyferry.hsm.payshield.message import CODE_SIZE, response_code_of
+from keyferry.hsm.payshield.refusals import MASKED_IN_RECORDING, NOT_IN_RECORDING
 from keyferry.hsm.recording_reader import RecordingReader
 from keyferry.hsm.tables import decode
 from keyferry.hsm.traffic import MASK
@@ -65,6 +67,36 @@ class PayShieldTraffic:
     def command(self, message: bytes) -> str:
         code = message[self._header : self._header + CODE_SIZE].decode("latin-1")
         return code if code in COMMANDS else "unknown"
+
+    def check_error_code(self, code: str) -> None:
+        if len(code) != CODE_SIZE:
+            raise ConfigurationError(
+                f"--fault error:{code}: a payShield's error codes have two characters",
+                hint="e.g. error:68",
+            )
+
+    def replay_refusal(
+        self,
+        message: bytes,
+        *,
+        masked: bool,
+        field: str | None,  # noqa: ARG002 (an error code has no room for it)
+    ) -> bytes:
+        return self.error_answer(message, MASKED_IN_RECORDING if masked else NOT_IN_RECORDING)
+
+    def fields(self, request: bytes) -> Mapping[str, bytes]:
+        code, data = request[:CODE_SIZE], request[CODE_SIZE:]
+        command = COMMANDS.get(code.decode("latin-1"))
+        if command is None or command.request is None:
+            return {}
+        reader = RecordingReader(data)
+        found: dict[str, bytes] = {}
+        # A masked field may no longer be read, nor what stands behind it: what was read tells.
+        with contextlib.suppress(HSMFrameError):
+            decode(command.request, reader, self._context)
+        for name, start, end in reader.taken:
+            found[name] = found.get(name, b"") + data[start:end]
+        return found
 
     def error_answer(self, message: bytes, code: str) -> bytes:
         end = self._header + CODE_SIZE

@@ -22,8 +22,9 @@ def echo(call: Call) -> Result:
 def version(call: Call) -> Result:
     """Say which software this is, as the one published answer does."""
     number = call.device.settings.software
+    release = call.device.firmware.release or f"{number[0]}.{number[1]}3"
     return {
-        "software": f"Atalla HSM AT1000-AKB Version: {number[0]}.{number[1]}3",
+        "software": f"Atalla HSM AT1000-AKB Version: {release}",
         "crc": "B19C",
         "product": "3",
     }
@@ -43,8 +44,9 @@ def configuration(call: Call) -> Result:
     """Report on keys, options and counters. Only KEY and CONFIG-ON have a published answer."""
     device, what = call.device, call.values.text("what")
     serial, settings = device.state.serial, device.settings
-    enabled = sorted(HANDLERS.keys() - settings.disabled_commands)
-    disabled = sorted(settings.disabled_commands)
+    known = HANDLERS.keys() & device.firmware.commands
+    enabled = sorted(known - settings.disabled_commands)
+    disabled = sorted(known & settings.disabled_commands)
     options_on = [f'(E0)="{settings.e0}"', f'(E1)="{settings.e1}"']
     options_off: list[str] = []
     (options_on if settings.e2 else options_off).append("(E2)")

@@ -171,7 +171,7 @@ def change_pin(call: Call) -> Result:
     )
     return {
         "sanity": "Y",
-        "encrypted_block": change.encrypted_pin_block,
+        "encrypted_pin_block": change.encrypted_pin_block,
         "script_mac": change.mac,
         **answer,
     }
