@@ -12,6 +12,7 @@ import asyncio
 import collections
 import os
 from bisect import bisect_left
+from collections.abc import Sequence
 
 from prometheus_client import (
     CollectorRegistry,
@@ -23,6 +24,8 @@ from prometheus_client import (
 )
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
+from keyferry.service.replication.pair_gauges import PairGauges, PairState
+
 MULTIPROCESS_DIR = "PROMETHEUS_MULTIPROC_DIR"  # prometheus_client's name
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 
@@ -33,6 +36,13 @@ _LATENCY_BUCKETS_S = (
 # The library writes each count through to a file that all workers share, which costs a request
 # 5 µs of the 60 it takes in all. So counts are kept here for a moment and added up.
 FLUSH_INTERVAL_S = 0.5
+
+
+# Replication on one machine takes milliseconds, between continents or after an outage much longer.
+_LAG_BUCKETS_S = (
+    *(0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5),
+    *(1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0),
+)
 
 
 class _Tally:
@@ -94,14 +104,30 @@ class Metrics:
             buckets=_LATENCY_BUCKETS_S,
             registry=self._registry,
         )
+        self._lag = Histogram(
+            "keyferry_replication_lag_seconds",
+            "From a change in the primary's Region to its replica being synchronized.",
+            ("region", "peer"),
+            buckets=_LAG_BUCKETS_S,
+            registry=self._registry,
+        )
+        self._replication_failed = Counter(
+            "keyferry_replication_failed_total",
+            "Attempts that brought a change, or a message to a peer, no further.",
+            ("region", "peer"),
+            registry=self._registry,
+        )
         self._audit_dropped = Gauge(
             "keyferry_audit_records_dropped",
             "Audit records of reads and refusals lost because the queue was full.",
             registry=self._registry,
             multiprocess_mode="livesum",
         )
+        self._pairs = PairGauges()
+        self._registry.register(self._pairs)
         self._tallies: dict[tuple[str, str, str], _Tally] = {}
         self._latencies: dict[str, _Latencies] = {}
+        self._lags: dict[tuple[str, str], _Latencies] = {}
         self._flusher: asyncio.TimerHandle | None = None
 
     def count(self, *, region: str, operation: str, code: str, seconds: float) -> None:
@@ -123,6 +149,19 @@ class Metrics:
         if self._flusher is None:
             self._flush_soon()
 
+    def replicated(self, *, region: str, peer: str, lag_s: float) -> None:
+        """Count one change that reached a peer; it shows as `count` does."""
+        lags = self._lags.get((region, peer))
+        if lags is None:
+            lags = self._lags[region, peer] = _Latencies(self._lag.labels(region, peer))
+        lags.pending.append(lag_s)
+        if self._flusher is None:
+            self._flush_soon()
+
+    def replication_failed(self, *, region: str, peer: str) -> None:
+        """Count one attempt that brought replication no further; they are few."""
+        self._replication_failed.labels(region, peer).inc()
+
     def _flush_soon(self) -> None:
         try:
             loop = asyncio.get_running_loop()
@@ -139,6 +178,12 @@ class Metrics:
             tally.flush()
         for latencies in self._latencies.values():
             latencies.flush()
+        for lags in self._lags.values():
+            lags.flush()
+
+    def set_pairs(self, pairs: Sequence[PairState]) -> None:
+        """What the stores say of replication now: the same for all workers."""
+        self._pairs.pairs = pairs
 
     def set_audit_dropped(self, records: int) -> None:
         self._audit_dropped.set(records)
@@ -149,6 +194,7 @@ class Metrics:
         if MULTIPROCESS_DIR in os.environ:
             merged = CollectorRegistry()
             MultiProcessCollector(merged)  # type: ignore[no-untyped-call]
+            merged.register(self._pairs)
             return generate_latest(merged)
         return generate_latest(self._registry)
 

@@ -1,0 +1,63 @@
+"""
+What whoever looks after replication asks a store, as statements.
+
+They count and name rows without verifying them: what is named here is read again, verified, by who
+works with it. The account of the service's own keys is left out where keys are named.
+"""
+
+from __future__ import annotations
+
+from keyferry.service.authz.reserved import CANARY_ACCOUNT
+from keyferry.service.store import sql
+from keyferry.service.store.engine import Row, Value
+from keyferry.service.store.inspection_records import VerificationRecord
+from keyferry.service.store.replication_sql import OUTBOX, REPLICATION_KEKS
+from keyferry.service.store.rows import from_microseconds, to_microseconds
+
+VERIFICATIONS = sql.Table(
+    "replication_verifications", ("peer",), ("peer", "verified_at", "compared", "drift")
+)
+
+COUNT_WAITING = "SELECT count(*) FROM replication_outbox WHERE region = ? AND held = 0"
+COUNT_HELD = "SELECT count(*) FROM replication_outbox WHERE region = ? AND held = 1"
+SELECT_OLDEST_WAITING = (
+    "SELECT written_at FROM replication_outbox WHERE region = ? AND held = 0 "
+    "ORDER BY written_at LIMIT 1"
+)
+COUNT_HELD_BY_MESSAGE = (
+    "SELECT r.message, count(*) FROM replication_outbox o LEFT JOIN replicas r "
+    "ON r.account = o.account AND r.key_id = o.key_id AND r.region = o.region "
+    "WHERE o.region = ? AND o.held = 1 GROUP BY r.message ORDER BY count(*) DESC, r.message"
+)
+SELECT_HELD_PAGE = (
+    f"{OUTBOX.select} WHERE region = ? AND held = 1 AND (account, key_id) > (?, ?) "
+    "ORDER BY account, key_id LIMIT ?"
+)
+SELECT_HELD_OF_KEY = (
+    f"{OUTBOX.select} WHERE region = ? AND held = 1 AND key_id = ? ORDER BY account, key_id"
+)
+_NOT_OURS = f"account <> '{CANARY_ACCOUNT}'"
+_IN_ORDER = f"AND {_NOT_OURS} AND (account, key_id) > (?, ?) ORDER BY account, key_id LIMIT ?"
+SELECT_REPLICATED_NAMES = f"SELECT account, key_id FROM replicas WHERE region = ? {_IN_ORDER}"  # noqa: S608 -- constants
+# What is left of a replica that was destroyed is its number, and that is for nobody to compare.
+SELECT_REPLICA_NAMES = (
+    "SELECT account, key_id FROM multi_region_keys m WHERE part = 'REPLICA' "  # noqa: S608 -- constants
+    "AND primary_region = ? AND (account, key_id) <= (?, ?) AND EXISTS ("
+    "SELECT 1 FROM keys k WHERE k.account = m.account AND k.key_id = m.key_id "
+    f"AND k.state <> 'DELETE_COMPLETE') {_IN_ORDER}"
+)
+SELECT_KEKS = f"{REPLICATION_KEKS.select} ORDER BY direction, peer, created_at, kek_id"
+SELECT_VERIFICATION = f"{VERIFICATIONS.select} WHERE peer = ?"
+UPSERT_VERIFICATION = VERIFICATIONS.upsert
+# Over whatever row there is, whole or broken.
+UPSERT_KEY = sql.KEYS.upsert
+
+
+def verification_values(record: VerificationRecord) -> tuple[Value, ...]:
+    return (record.peer, to_microseconds(record.verified_at), record.compared, record.drift)
+
+
+def verification_from_row(row: Row) -> VerificationRecord:
+    return VerificationRecord(
+        peer=row[0], verified_at=from_microseconds(row[1]), compared=row[2], drift=row[3]
+    )
