@@ -8,14 +8,10 @@ that is safe, and decoded.
 from __future__ import annotations
 
 import itertools
-import ssl
 from collections.abc import Mapping
-from types import TracebackType
-from typing import Final, Self
+from typing import Final, Unpack
 
-import stamina
-
-from keyferry.errors import HSMConnectionError, HSMFrameError
+from keyferry.errors import HSMFrameError
 from keyferry.hsm.futurex.commands import COMMANDS
 from keyferry.hsm.futurex.framing import TokenFrameParser, encode_frame
 from keyferry.hsm.futurex.message import (
@@ -27,13 +23,12 @@ from keyferry.hsm.futurex.message import (
 )
 from keyferry.hsm.futurex.refusals import refusal
 from keyferry.hsm.futurex.tokens import split
-from keyferry.hsm.host_connection import HostConnection, NotSentError
-from keyferry.hsm.host_pool import Address, ConnectionPool
+from keyferry.hsm.host_client import Dialect, PooledClient, Reach
 
 DEFAULT_PORT: Final = 9000
 
 
-class HostClient:
+class HostClient(PooledClient):
     """
     One Futurex HSM. Use as an asynchronous context manager, within one event loop.
 
@@ -42,65 +37,35 @@ class HostClient:
     what it answers is not the command's response.
     """
 
+    dialect = Dialect(
+        port=DEFAULT_PORT,  # in the clear; 9100 for TLS, in the cloud another
+        listens="a Futurex HSM listens on 9000, with TLS on 9100",
+        parser=TokenFrameParser,
+        encode_frame=encode_frame,
+        timeout_s=30.0,
+        connect_timeout_s=5.0,
+    )
+
     def __init__(
         self,
         host: str,
         port: int = DEFAULT_PORT,
         *,
-        timeout_s: float = 30.0,
-        connect_timeout_s: float = 5.0,
-        connections: int = 4,
-        attempts: int = 3,
-        tls: ssl.SSLContext | None = None,
-        server_name: str | None = None,
         echo: bool = True,
+        **reach: Unpack[Reach],
     ) -> None:
         """
         Prepare a client; the first command opens a connection.
 
         Args:
             host: name or address.
-            port: 9000 in the clear and 9100 for TLS by default; in the cloud another.
-            timeout_s: how long an answer may take.
-            connect_timeout_s: how long a connection may take, TLS included.
-            connections: kept at most.
-            attempts: how often a command is tried when the connection fails. Nothing is stored in
-                the HSM, so every command may be sent twice.
-            tls: speak TLS.
-            server_name: the name the HSM's certificate carries, where it is not `host`.
+            port: of the host port.
             echo: number every request in token AG and check that the number comes back.
+            reach: see `Reach`.
         """
-        self._timeout_s = timeout_s
-        self._attempts = max(1, attempts)
+        super().__init__(host, port, **reach)
         self._numbers = itertools.count(1)
         self._echo = echo
-        self._pool = ConnectionPool(
-            Address(
-                host=host,
-                port=port,
-                tls=tls,
-                server_name=server_name,
-                hint="check host and port; a Futurex HSM listens on 9000, with TLS on 9100",
-            ),
-            size=connections,
-            connection=lambda: HostConnection(TokenFrameParser(), encode_frame),
-            connect_timeout_s=connect_timeout_s,
-        )
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.close()
-
-    async def close(self) -> None:
-        """Close the connections."""
-        await self._pool.close()
 
     async def call(
         self,
@@ -134,22 +99,11 @@ class HostClient:
         def recognises(answer: bytes) -> bool:
             return _may_answer(answer, echo)
 
-        def worth_another_try(error: Exception) -> bool:
-            return isinstance(error, NotSentError | HSMConnectionError)
-
-        async for attempt in stamina.retry_context(
-            on=worth_another_try,
-            attempts=self._attempts,
-            timeout=None,
-            wait_initial=0.05,
-            wait_max=1.0,
-            wait_jitter=0.05,
-        ):
-            with attempt:
-                return await self._pool.exchange(
-                    message, recognises=recognises, timeout_s=timeout_s
-                )
-        raise AssertionError("unreachable: the last attempt raises")
+        # Nothing is stored in the HSM, so every command may be sent twice.
+        return await self._try(
+            lambda: self._pool.exchange(message, recognises=recognises, timeout_s=timeout_s),
+            repeatable=True,
+        )
 
 
 def _may_answer(answer: bytes, echo: str | None) -> bool:

@@ -8,28 +8,23 @@ that is safe, and decoded.
 from __future__ import annotations
 
 import itertools
-import ssl
 from collections.abc import Mapping
-from types import TracebackType
-from typing import Final, Self
+from typing import Final, Unpack
 
-import stamina
-
-from keyferry.errors import ConfigurationError, HSMConnectionError, HSMFrameError
+from keyferry.errors import ConfigurationError, HSMFrameError
 from keyferry.hsm.commands import Command
-from keyferry.hsm.host_connection import HostConnection, NotSentError
-from keyferry.hsm.host_pool import Address, ConnectionPool
+from keyferry.hsm.host_client import Dialect, PooledClient, Reach
 from keyferry.hsm.payshield.commands import COMMANDS
 from keyferry.hsm.payshield.framing import FrameParser, encode_frame
 from keyferry.hsm.payshield.lmk import LMKSelection
 from keyferry.hsm.payshield.message import GOOD, Response, decode_response, encode_request
-from keyferry.hsm.payshield.refusals import TRANSIENT, refusal
+from keyferry.hsm.payshield.refusals import TRANSIENT, UNAVAILABLE, refusal
 from keyferry.hsm.payshield.results import Diagnostics, Status
 
 DEFAULT_PORT: Final = 1500
 
 
-class HostClient:
+class HostClient(PooledClient):
     """
     One payShield. Use as an asynchronous context manager, within one event loop.
 
@@ -38,67 +33,37 @@ class HostClient:
     what it answers is not the command's response.
     """
 
+    dialect = Dialect(
+        port=DEFAULT_PORT,  # TLS listens on 2500
+        listens="payShield listens on 1500 by default, TLS on 2500",
+        parser=FrameParser,
+        encode_frame=encode_frame,
+        timeout_s=8.0,
+        connect_timeout_s=5.0,
+    )
+
     def __init__(
         self,
         host: str,
         port: int = DEFAULT_PORT,
         *,
         header_bytes: int = 4,
-        timeout_s: float = 8.0,
-        connect_timeout_s: float = 5.0,
-        connections: int = 4,
-        attempts: int = 3,
-        tls: ssl.SSLContext | None = None,
-        server_name: str | None = None,
+        **reach: Unpack[Reach],
     ) -> None:
         """
-        Prepare a driver; the first command opens a connection.
+        Prepare a client; the first command opens a connection.
 
         Args:
             host: name or address.
-            port: 1500 by default; TLS listens on 2500 by default.
+            port: of the host port.
             header_bytes: length of the message header this host port is configured for.
-            timeout_s: how long an answer may take.
-            connect_timeout_s: how long a connection may take, TLS included.
-            connections: kept at most.
-            attempts: how often a command is tried when the connection fails; commands that
-                change the HSM are only tried again if they never left.
-            tls: speak TLS.
-            server_name: the name the HSM's certificate carries, where it is not `host`.
+            reach: see `Reach`.
         """
         if not 0 <= header_bytes <= 255:
             raise ConfigurationError(f"message header of {header_bytes} bytes: expected 0 to 255")
+        super().__init__(host, port, **reach)
         self._header_bytes = header_bytes
-        self._timeout_s = timeout_s
-        self._attempts = max(1, attempts)
         self._sequence = 0
-        self._pool = ConnectionPool(
-            Address(
-                host=host,
-                port=port,
-                tls=tls,
-                server_name=server_name,
-                hint="check host and port; payShield listens on 1500 by default, TLS on 2500",
-            ),
-            size=connections,
-            connection=lambda: HostConnection(FrameParser(), encode_frame),
-            connect_timeout_s=connect_timeout_s,
-        )
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.close()
-
-    async def close(self) -> None:
-        """Close the connections."""
-        await self._pool.close()
 
     # --- any command ------------------------------------------------------------------------
 
@@ -139,33 +104,16 @@ class HostClient:
         return response
 
     async def _send(self, command: Command, message: bytes, timeout_s: float) -> bytes:
-        def worth_another_try(error: Exception) -> bool:
-            return isinstance(error, NotSentError) or (
-                command.repeatable and isinstance(error, HSMConnectionError)
+        async def exchange() -> bytes:
+            header = self._next_header()
+            answer = await self._pool.exchange(
+                header + message,
+                recognises=lambda answer: answer.startswith(header),
+                timeout_s=timeout_s,
             )
+            return answer[self._header_bytes :]
 
-        async for attempt in stamina.retry_context(
-            on=worth_another_try,
-            attempts=self._attempts,
-            timeout=None,
-            wait_initial=0.05,
-            wait_max=1.0,
-            wait_jitter=0.05,
-        ):
-            with attempt:
-                return await self._exchange(message, timeout_s)
-        raise AssertionError("unreachable: the last attempt raises")
-
-    async def _exchange(self, message: bytes, timeout_s: float) -> bytes:
-        header = self._next_header()
-
-        def recognises(answer: bytes) -> bool:
-            return answer.startswith(header)
-
-        answer = await self._pool.exchange(
-            header + message, recognises=recognises, timeout_s=timeout_s
-        )
-        return answer[self._header_bytes :]
+        return await self._try(exchange, repeatable=command.repeatable)
 
     def _next_header(self) -> bytes:
         """Return the next sequence number: all that tells which answer belongs to which request."""
@@ -175,6 +123,19 @@ class HostClient:
         return f"{self._sequence:0{size}X}"[-size:].encode("ascii") if size else b""
 
     # --- diagnostics ------------------------------------------------------------------------
+
+    async def is_enabled(self, code: str) -> bool:
+        """
+        Whether the HSM executes a command, which no status tells.
+
+        The command is sent without its fields. A device looks whether it has the command before it
+        looks at the fields, so it answers 67 or 68, or else calls the request too short; nothing is
+        done in either case.
+        """
+        command = COMMANDS[code]
+        answer = await self._send(command, code.encode("ascii"), self._timeout_s)
+        response = decode_response(command, answer, header_size=0)
+        return response.code not in UNAVAILABLE
 
     async def diagnostics(self, lmk: LMKSelection | None = None) -> Diagnostics:
         """Return the check value of an LMK and the firmware (NC)."""
