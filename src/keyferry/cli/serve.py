@@ -75,6 +75,35 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
     help="Write every call of the data plane to the audit trail too.  [default: off]",
 )
 @click.option(
+    "--replicate-aliases",
+    metavar="SRC:DST",
+    multiple=True,
+    help="Aliases of Region SRC follow their keys to Region DST; may be repeated.  [default: none]",
+)
+@click.option(
+    "--replicate-tags",
+    metavar="SRC:DST",
+    multiple=True,
+    help="Tags of Region SRC follow their keys to Region DST; may be repeated.  [default: none]",
+)
+@click.option(
+    "--peer",
+    metavar="REGION=URL",
+    multiple=True,
+    help="A Region another service serves, and where; may be repeated.  [default: none]",
+)
+@click.option(
+    "--peer-ca",
+    type=_FILE,
+    help="CA certificates that peers must show one of, in PEM.  [default: none]",
+)
+@click.option(
+    "--peer-cert",
+    type=_FILE,
+    help="Certificate chain in PEM to show to peers.  [default: none]",
+)
+@click.option("--peer-key", type=_FILE, help="Private key of --peer-cert.  [default: none]")
+@click.option(
     "--ready-file",
     type=_FILE,
     help="Written once the service is ready: url, regions, pid as JSON.  [default: none]",
@@ -102,6 +131,12 @@ def serve(
     tls_client_ca: Path | None,
     behind_proxy: bool,
     audit_data_events: bool,
+    peer: tuple[str, ...],
+    peer_ca: Path | None,
+    peer_cert: Path | None,
+    peer_key: Path | None,
+    replicate_aliases: tuple[str, ...],
+    replicate_tags: tuple[str, ...],
     ready_file: Path | None,
     dev: bool,
 ) -> int:
@@ -112,6 +147,8 @@ def serve(
     service once requests in flight are answered.
     """
     from keyferry.service import server
+    from keyferry.service.replication.following import Following
+    from keyferry.service.replication.peers import PeerSettings
     from keyferry.service.settings import (
         ListenerSettings,
         ServiceSettings,
@@ -128,6 +165,8 @@ def serve(
         dev=dev,
         limits=read_limits(limits),
         audit_data_events=audit_data_events,
+        peers=PeerSettings.parse(peer, ca=peer_ca, cert=peer_cert, key=peer_key),
+        following=Following.parse(aliases=replicate_aliases, tags=replicate_tags),
     )
     listener = ListenerSettings(
         host=host,

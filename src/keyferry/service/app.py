@@ -33,7 +33,8 @@ BODY_TIMEOUT_S = 10.0
 SEND_TIMEOUT_S = 30.0
 SWEEP_PERIOD_S = 60.0
 
-# The extension of the ASGI scope in which our server tells TLS version and cipher suite.
+# The extension of the ASGI scope in which our server tells version, cipher suite and the client's
+# certificate.
 TLS_EXTENSION = "keyferry.tls"
 
 
@@ -216,4 +217,5 @@ def _request(
         client=client[0] if client else None,
         tls_version=tls.get("version"),
         cipher_suite=tls.get("cipher"),
+        client_certificate=tls.get("client_certificate"),
     )

@@ -68,8 +68,9 @@ class DirectProtocol(HttpToolsProtocol):
         # Answered here, and nothing has come since.
         self._at_rest = False
         self._idle_since: float | None = None
-        # Of the connection: version and cipher suite; nothing over plain HTTP.
-        self.tls: dict[str, str] = {}
+        # Of the connection: version, cipher suite and the client's certificate in DER, if it
+        # showed one; nothing over plain HTTP.
+        self.tls: dict[str, Any] = {}
         self._default_headers: tuple[list[tuple[bytes, bytes]], bytes] = ([], b"")
 
     @property

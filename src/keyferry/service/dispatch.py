@@ -31,6 +31,10 @@ from keyferry.service.errors import ServiceError
 from keyferry.service.metrics import CONTENT_TYPE as METRICS_CONTENT_TYPE
 from keyferry.service.metrics import Metrics
 from keyferry.service.region import Region
+from keyferry.service.replication.following import NOTHING_FOLLOWS, Following
+from keyferry.service.replication.peer_calls import PeerCalls
+from keyferry.service.replication.peers import PeerSettings
+from keyferry.service.replication.remote import RemotePeers
 from keyferry.service.replication.service import ReplicatedRegion, Replication
 from keyferry.service.routes import (
     asked_operation,
@@ -59,6 +63,8 @@ class Dispatcher:
         regions: by name; they stay their owner's, who closes them.
         clock: the time of day in UTC; tests move it.
         audit_data_events: write every call of the data plane to the trail.
+        peers: Regions other services serve; closed with the dispatcher.
+        following: between which Regions aliases and tags follow their keys.
     """
 
     def __init__(
@@ -69,6 +75,8 @@ class Dispatcher:
         limits: Limits | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         audit_data_events: bool = False,
+        peers: RemotePeers | None = None,
+        following: Following = NOTHING_FOLLOWS,
     ) -> None:
         register_operations()
         self._regions = regions
@@ -76,13 +84,21 @@ class Dispatcher:
         self._clock = clock
         self._verifier = SignatureVerifier(keys, regions.keys())
         self._throttle = RequestThrottle(self._limits.control_requests_per_second)
+        self._peers = peers or RemotePeers(PeerSettings(), keys, served=len(regions))
+        self.metrics = Metrics()
         self.replication = Replication(
             [ReplicatedRegion(r.name, r.store, r.vault) for r in regions.values()],
             clock=clock,
             key_limit=self._limits.keys,
+            peers=self._peers.transports,
+            alias_limit=self._limits.aliases,
+            following=following,
+            metrics=self.metrics,
+        )
+        self._peer_calls = PeerCalls(
+            self.replication, self._verifier, self._peers.gate, metrics=self.metrics, clock=clock
         )
         self._threads = ThreadPoolExecutor(_OFFLOAD_THREADS, thread_name_prefix="offload")
-        self.metrics = Metrics()
         self.data = DataPlane(
             regions,
             self._verifier,
@@ -96,6 +112,7 @@ class Dispatcher:
 
     def close(self) -> None:
         """End the threads of slow work; what was counted stays for other workers to show."""
+        self._peers.close()
         self._threads.shutdown(cancel_futures=True)
         self.metrics.flush()
 
@@ -103,6 +120,8 @@ class Dispatcher:
         """Answer one request."""
         if request.method == "POST":
             if request.path == b"/":
+                if PeerCalls.is_one(request):
+                    return await self._peer_calls.handle(request)
                 return await self._handle_call(request)
             route = self.data.route(request.path)
             if route is not None:
@@ -114,7 +133,7 @@ class Dispatcher:
                 case b"/ready":
                     return await self._ready()
                 case b"/metrics":
-                    return self._metrics()
+                    return await self._metrics()
         return _plain(404, {"message": "not found"})
 
     async def _handle_call(self, request: HTTPRequest) -> HTTPResponse:
@@ -235,7 +254,8 @@ class Dispatcher:
             return _plain(503, {"status": "not ready", "regions": unusable})
         return _plain(200, {"status": "ready", "regions": list(self._regions)})
 
-    def _metrics(self) -> HTTPResponse:
+    async def _metrics(self) -> HTTPResponse:
+        self.metrics.set_pairs(await self._offload(self.replication.pair_states))
         self.metrics.set_audit_dropped(
             sum(region.audit.dropped for region in self._regions.values())
         )

@@ -41,6 +41,7 @@ class GuardedProtocol(DirectProtocol):
             self.tls = {
                 "version": connection.version() or "unknown",
                 "cipher": cipher[0] if cipher else "unknown",
+                "client_certificate": connection.getpeercert(binary_form=True),
             }
         self._start_header_timer()
 

@@ -29,6 +29,8 @@ from keyferry.service.authz.access_keys import AccessKeys, development_keys, rea
 from keyferry.service.dispatch import Dispatcher
 from keyferry.service.protocol import GuardedProtocol
 from keyferry.service.region import Region, open_regions
+from keyferry.service.replication.peers import PeerSettings
+from keyferry.service.replication.remote import RemotePeers, trust_peers
 from keyferry.service.settings import ListenerSettings, ServiceSettings
 
 # Longer than clients keep an idle connection before they ask again, shorter than balancers do.
@@ -48,7 +50,9 @@ def serve(service: ServiceSettings, listener: ListenerSettings) -> int:
     """
     listener.check(service)
     keys = access_keys(service)
-    tls = tls_context(listener)
+    tls = tls_context(listener, service.peers)
+    # Each process makes its own; whether that works is known before anything starts.
+    remote_peers(service, keys).close()
     if listener.ready_file is not None:
         # A file of an earlier run would tell whoever waits for it a lie.
         listener.ready_file.unlink(missing_ok=True)
@@ -93,7 +97,12 @@ def run_server(
         on_ready()
 
     dispatcher = Dispatcher(
-        regions, keys, limits=service.limits, audit_data_events=service.audit_data_events
+        regions,
+        keys,
+        limits=service.limits,
+        audit_data_events=service.audit_data_events,
+        peers=remote_peers(service, keys),
+        following=service.following,
     )
     application = Application(dispatcher, regions, sweeps=sweeps)
     APIServer(
@@ -185,8 +194,19 @@ def access_keys(service: ServiceSettings) -> AccessKeys:
     return development_keys()
 
 
-def tls_context(listener: ListenerSettings) -> ssl.SSLContext | None:
-    """TLS 1.2 or newer with the given certificate; clients need one too if a CA is given."""
+def remote_peers(service: ServiceSettings, keys: AccessKeys) -> RemotePeers:
+    """The Regions the settings say other services serve."""
+    return RemotePeers(service.peers, keys, served=len(service.regions))
+
+
+def tls_context(
+    listener: ListenerSettings, peers: PeerSettings | None = None
+) -> ssl.SSLContext | None:
+    """
+    TLS 1.2 or newer with the given certificate; clients need one too if a CA is given.
+
+    With `peers` clients are asked for one in any case: peers show theirs.
+    """
     if listener.tls_cert is None or listener.tls_key is None:
         return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -209,6 +229,8 @@ def tls_context(listener: ListenerSettings) -> ssl.SSLContext | None:
         raise ConfigurationError(
             f"TLS certificate {listener.tls_cert} with key {listener.tls_key}: {reason}"
         ) from None
+    if peers is not None:
+        trust_peers(context, peers)
     return context
 
 

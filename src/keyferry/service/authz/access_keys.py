@@ -69,6 +69,10 @@ class AccessKeys:
     def get(self, access_key_id: str) -> AccessKey | None:
         return self._keys.get(access_key_id)
 
+    def first(self, role: Role) -> AccessKey | None:
+        """The first key that was listed with a role; None if there is none."""
+        return next((key for key in self._keys.values() if role in key.principal.roles), None)
+
     def __len__(self) -> int:
         return len(self._keys)
 

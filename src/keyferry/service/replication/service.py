@@ -1,25 +1,34 @@
-"""The replication of one process: a receiver for each of its Regions, a link for each pair."""
+"""The replication of one process: a receiver for each of its Regions, a link for each peer."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from cryptography import x509
 
-from keyferry.errors import PeerUnreachableError
+from keyferry.errors import KeyferryError, PeerUnreachableError
 from keyferry.service import log
 from keyferry.service.context import Peers
+from keyferry.service.replication.alias_delivery import AliasDelivery
 from keyferry.service.replication.backoff import Backoff
 from keyferry.service.replication.delivery import Delivery, unreachable
+from keyferry.service.replication.following import NOTHING_FOLLOWS, Following
 from keyferry.service.replication.keks import KEKs
 from keyferry.service.replication.link import Link
+from keyferry.service.replication.measurements import Measurements, ReplicationMetrics
+from keyferry.service.replication.pair_gauges import PairState
 from keyferry.service.replication.receiver import Receiver
-from keyferry.service.replication.transport import LocalTransport
+from keyferry.service.replication.transport import (
+    LocalTransport,
+    Transport,
+    TransportFactory,
+)
 from keyferry.service.store.interface import KeyStore
 from keyferry.service.vault.interface import Vault
 
@@ -35,11 +44,15 @@ class ReplicatedRegion:
 
 class Replication:
     """
-    Keeps the Regions of one process equal.
+    Keeps the Regions of one process equal, among each other and with those of other services.
 
     Args:
-        key_limit: the quota of an account in a Region; replicas count.
+        key_limit: the quota of keys of an account in a Region; replicas count.
+        alias_limit: that of aliases; those that were brought count.
+        following: between which Regions aliases and tags follow their keys.
         clock: the time of day in UTC.
+        metrics: where lags and failures are counted.
+        peers: Regions other services serve, and what makes the way to each.
     """
 
     def __init__(
@@ -48,13 +61,25 @@ class Replication:
         *,
         clock: Callable[[], datetime],
         key_limit: int | None = None,
+        alias_limit: int | None = None,
+        following: Following = NOTHING_FOLLOWS,
         backoff: Backoff | None = None,
+        metrics: ReplicationMetrics | None = None,
+        peers: Mapping[str, TransportFactory] | None = None,
     ) -> None:
+        self._metrics = metrics
         self._regions = {region.name: region for region in regions}
+        remote = peers or {}
         # Made after the process was forked, so that each has its own.
         self._owner = os.urandom(8).hex()
+        self._following = following
         self._peers = {
-            name: Peers(regions=frozenset(self._regions.keys() - {name}), owner=self._owner)
+            name: Peers(
+                regions=frozenset((self._regions.keys() | remote.keys()) - {name}),
+                owner=self._owner,
+                aliases=following.aliases_from(name),
+                tags=following.tags_from(name),
+            )
             for name in self._regions
         }
         self._receivers: dict[str, Receiver] = {}
@@ -67,16 +92,24 @@ class Replication:
                 store=region.store,
                 vault=region.vault,
                 keks=KEKs(region.name, region.store, region.vault),
-                roots=self._root,
+                roots=partial(self._root, region.name),
                 clock=clock,
                 key_limit=key_limit,
+                alias_limit=alias_limit,
             )
         for region in self._regions.values():
-            for peer in self._regions.keys() - {region.name}:
+            ways: dict[str, Transport] = {
+                peer: LocalTransport(region.name, receiver)
+                for peer, receiver in self._receivers.items()
+                if peer != region.name
+            }
+            ways |= {peer: make(region.name) for peer, make in remote.items()}
+            for peer, transport in ways.items():
                 self.links[region.name, peer] = Link(
                     self._delivery(region, peer),
+                    self._alias_delivery(region, peer),
                     self._receivers[region.name].keks,
-                    LocalTransport(region.name, self._receivers[peer]),
+                    transport,
                     clock=clock,
                     backoff=backoff,
                 )
@@ -89,11 +122,46 @@ class Replication:
             vault=region.vault,
             owner=self._owner,
             backoff=self._backoff,
+            aliases=(region.name, peer) in self._following.aliases,
+            tags=(region.name, peer) in self._following.tags,
+            measurements=Measurements(region=region.name, peer=peer, metrics=self._metrics),
+        )
+
+    def _alias_delivery(self, region: ReplicatedRegion, peer: str) -> AliasDelivery:
+        return AliasDelivery(
+            region=region.name,
+            peer=peer,
+            store=region.store,
+            owner=self._owner,
+            backoff=self._backoff,
+            enabled=(region.name, peer) in self._following.aliases,
         )
 
     def peers(self, region: str) -> Peers:
         """Where keys of a Region can be replicated to."""
         return self._peers[region]
+
+    def pair_states(self) -> list[PairState]:
+        """What the stores say of each pair; a store that does not answer is left out."""
+        states = []
+        for region, peer in self.links:
+            store = self._regions[region].store
+            try:
+                backlog = store.outbox_backlog(peer)
+                verified = store.replication_verification(peer)
+            except KeyferryError as error:
+                log.warning("replication_not_counted", region=region, reason=str(error))
+                continue
+            states.append(
+                PairState(
+                    region=region,
+                    peer=peer,
+                    waiting=backlog.waiting,
+                    held=backlog.held,
+                    drift=None if verified is None else verified.drift,
+                )
+            )
+        return states
 
     def wake(self, region: str) -> None:
         """Say that a Region wrote to its outbox."""
@@ -129,9 +197,13 @@ class Replication:
                 log.failure(failed, "replication")
                 await asyncio.sleep(1.0)
 
-    async def _root(self, peer: str) -> x509.Certificate:
-        """The root of a Region of this process, trusted by construction."""
-        receiver = self._receivers.get(peer)
-        if receiver is None:
+    async def receive(self, region: str, peer: str, operation: str, body: bytes) -> bytes:
+        """Answer a message to a Region of this process; its errors are those of the receiver."""
+        return await self._receivers[region].handle(peer, operation, body)
+
+    async def _root(self, region: str, peer: str) -> x509.Certificate:
+        """The root of a peer, as the way there from `region` vouches for it."""
+        link = self.links.get((region, peer))
+        if link is None:
             raise PeerUnreachableError(f"{peer} is not a peer of this service")
-        return await receiver.root()
+        return await link.transport.root()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from cryptography import x509
@@ -21,12 +22,18 @@ class Transport(Protocol):
 
         Raises:
             PeerUnreachableError: no answer; whether the message arrived is not known.
+            PeerProtocolError: the answer is none of the protocol.
+            PeerRefusedError: the peer refused the message, in words.
         """
         ...
 
     async def root(self) -> x509.Certificate:
         """The peer's root, as it is trusted over this way."""
         ...
+
+
+# Makes the way from a Region of this process to a peer.
+TransportFactory = Callable[[str], Transport]
 
 
 class LocalTransport:
