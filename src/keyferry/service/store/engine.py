@@ -11,8 +11,22 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from keyferry.errors import KeyferryError
+
 Value = str | int | bytes | None
 Row = tuple[Any, ...]  # what a database returns; `rows.py` gives it types again
+Query = tuple[str, Sequence[Value]]  # a statement and its parameters
+
+
+class BatchUndoneError(Exception):
+    """
+    A transaction cannot lose one of its changes and keep the others: it is to be rolled back, and
+    each change tried in a transaction of its own. `reason` is for one that was alone already.
+    """
+
+    def __init__(self, reason: KeyferryError) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +60,20 @@ class Engine(Protocol):
     """
 
     @property
+    def is_remote(self) -> bool:
+        """Whether an answer is a round trip away: what is known before is asked for together."""
+        ...
+
+    @property
     def column_types(self) -> Mapping[str, str]:
         """What {{position}}, {{bytes}} and {{text}} of a migration mean here."""
         ...
 
     def fetch(self, statement: str, parameters: Sequence[Value] = ()) -> list[Row]: ...
+
+    def fetch_many(self, queries: Sequence[Query]) -> list[list[Row]]:
+        """The answers to several questions; over a network, in one round trip."""
+        ...
 
     def key_epoch(self, read: Callable[[], bytes]) -> bytes:
         """
@@ -73,8 +96,22 @@ class Engine(Protocol):
         self, statement: str, parameters: Sequence[Value] = ()
     ) -> list[Row]: ...
 
+    def fetch_many_in_transaction(self, queries: Sequence[Query]) -> list[list[Row]]: ...
+
     def execute(self, statement: str, parameters: Sequence[Value] = ()) -> int:
         """Run a statement within the transaction and return how many rows it changed."""
+        ...
+
+    def send(
+        self, statement: str, parameters: Sequence[Value] = (), *, otherwise: str | None = None
+    ) -> None:
+        """
+        Run a statement whose answer nobody needs at once: a failure of it may be raised by what
+        follows, `commit` at the latest.
+
+        Args:
+            otherwise: it must change a row; the words of the ConflictError if it does not.
+        """
         ...
 
     def savepoint(self) -> None: ...
@@ -84,7 +121,7 @@ class Engine(Protocol):
         ...
 
     def undo(self) -> None:
-        """Undo what was done since the savepoint."""
+        """Undo what was done since the savepoint; BatchUndoneError if that cannot be done alone."""
         ...
 
     def announce_key_epoch(self) -> None:
@@ -97,6 +134,7 @@ class Engine(Protocol):
 
         Raises StoreError if it is not, also when the engine itself gave the transaction up before
         (a full disk, say); or, over a network, if it cannot be told in reasonable time.
+        Raises BatchUndoneError if a change of it cannot stand; nothing is committed then.
         """
         ...
 

@@ -4,7 +4,9 @@ Group commit: many waiting changes, one durable transaction.
 A commit costs a disk flush, whatever it holds. So the changes that wait are taken together, each is
 run within its own savepoint, the transaction is committed once, and only then the callers hear of
 it. A change that raises undoes its savepoint and nothing else; if the commit fails, or the engine
-gave the transaction up, every change of the batch fails.
+gave the transaction up, every change of the batch fails. An engine far away has no savepoints: if
+a change fails that has written, the batch is undone and each change gets a transaction of its own.
+A change may therefore run twice, and must do nothing but through its transaction.
 
 Where a batch runs is a matter of speed. On a disk that flushes in less time than two threads need
 to hand over to each other and to fight for the interpreter, it runs in place, on the event loop:
@@ -20,14 +22,15 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import Future
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import TypeVar
 
 from keyferry.errors import StoreError
-from keyferry.service.store.engine import Engine
+from keyferry.service.store.engine import BatchUndoneError, Engine
+from keyferry.service.store.known_rows import Subject
 from keyferry.service.store.pending import PendingChange, fail, resolve, resolve_here
 from keyferry.service.store.transaction import SQLTransaction
 
@@ -73,12 +76,14 @@ class GroupCommit:
         self._thread = threading.Thread(target=self._run, name="keyferry-store", daemon=True)
         self._thread.start()
 
-    async def write(self, change: Callable[[SQLTransaction], T]) -> T:
+    async def write(
+        self, change: Callable[[SQLTransaction], T], *, about: Collection[Subject] = ()
+    ) -> T:
         """Run `change` and return its result once it is on disk."""
         loop = asyncio.get_running_loop()
         waiter: asyncio.Future[T] = loop.create_future()
-        pending = PendingChange(change, waiter, loop)
-        if self._flush_s < IN_PLACE_LIMIT_S:
+        pending = PendingChange(change, waiter, loop, about)
+        if not self._engine.is_remote and self._flush_s < IN_PLACE_LIMIT_S:
             self._gather(pending, loop)
         else:
             self._submit(pending)
@@ -217,6 +222,10 @@ class GroupCommit:
         transaction = self._begin()
         self._writer = threading.get_ident()
         try:
+            if self._engine.is_remote:
+                about = {subject for pending in batch for subject in pending.about}
+                if about:
+                    transaction.look_up(about)
             if len(batch) > 1:
                 for pending in batch:
                     self._run_within_savepoint(pending, transaction)
@@ -226,6 +235,12 @@ class GroupCommit:
                 return False
             started = time.perf_counter()
             self._engine.commit()
+        except BatchUndoneError as undone:
+            self._engine.rollback()
+            if len(batch) > 1:
+                return self._commit_singly(batch)
+            batch[0].error = undone.reason
+            return False
         except BaseException as error:
             with suppress(StoreError):
                 self._engine.rollback()
@@ -240,6 +255,14 @@ class GroupCommit:
         self._flush_s += (time.perf_counter() - started - self._flush_s) * _NEWEST
         self._changes += len(batch)
         return transaction.erased
+
+    def _commit_singly(self, batch: list[PendingChange]) -> bool:
+        """Give each change a transaction of its own, so that one fails without the others."""
+        erased = False
+        for pending in batch:
+            self._engine.begin(wait=True)
+            erased = self._commit([pending]) or erased
+        return erased
 
     def _run_within_savepoint(self, pending: PendingChange, transaction: SQLTransaction) -> None:
         erased = transaction.erased

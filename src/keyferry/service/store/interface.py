@@ -10,10 +10,11 @@ on disk.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from typing import Protocol, TypeVar
 
+from keyferry.service.store.inspection_interface import InspectionTransaction, InspectionView
 from keyferry.service.store.records import (
     AliasRecord,
     AuditRecord,
@@ -25,12 +26,13 @@ from keyferry.service.store.records import (
     TokenPurpose,
     TokenRecord,
 )
+from keyferry.service.store.rehearsal_interface import RehearsalTransaction, RehearsalView
 from keyferry.service.store.replication_interface import ReplicationTransaction, ReplicationView
 
 T = TypeVar("T")
 
 
-class StoreView(ReplicationView, Protocol):
+class StoreView(ReplicationView, InspectionView, RehearsalView, Protocol):
     """Reading. Absence is None or an empty list; a broken row raises StoreIntegrityError."""
 
     def key_epoch(self) -> bytes:
@@ -99,7 +101,9 @@ class StoreView(ReplicationView, Protocol):
         ...
 
 
-class Transaction(StoreView, ReplicationTransaction, Protocol):
+class Transaction(
+    StoreView, ReplicationTransaction, InspectionTransaction, RehearsalTransaction, Protocol
+):
     """Reading and changing within one change; reads see what the change has done so far."""
 
     def insert_key(self, key: KeyRecord, tags: Sequence[tuple[str, str]] = ()) -> None: ...
@@ -136,8 +140,19 @@ class Transaction(StoreView, ReplicationTransaction, Protocol):
 class KeyStore(StoreView, Protocol):
     """A Region's store."""
 
-    async def write(self, change: Callable[[Transaction], T]) -> T:
-        """Run `change` durably; what it raises is raised here, and nothing of it stays."""
+    def known(self, about: Collection[tuple[str, str]]) -> StoreView:
+        """A view that has looked up the rows of these (account, key id), if that saves time."""
+        ...
+
+    async def write(
+        self, change: Callable[[Transaction], T], *, about: Collection[tuple[str, str]] = ()
+    ) -> T:
+        """
+        Run `change` durably; what it raises is raised here, and nothing of it stays.
+
+        It may be run more than once, so it does nothing but through its transaction. `about` are
+        the (account, key id) it will read, as far as they are known.
+        """
         ...
 
     def write_blocking(self, change: Callable[[Transaction], T]) -> T:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import Future
 from typing import Any
 
 from keyferry.errors import StoreError
+from keyferry.service.store.engine import BatchUndoneError
+from keyferry.service.store.known_rows import Subject
 from keyferry.service.store.transaction import SQLTransaction
 
 
@@ -15,27 +17,38 @@ class PendingChange:
     """
     A change, its outcome once it has one, and the future of a loop or a thread that gets it.
 
-    `loop` is None if a thread waits.
+    `loop` is None if a thread waits. `about` names the keys the change will read, where its caller
+    knows them.
     """
 
-    __slots__ = ("_waiter", "change", "error", "loop", "result")
+    __slots__ = ("_waiter", "about", "change", "error", "loop", "result")
 
     def __init__(
         self,
         change: Callable[[SQLTransaction], Any],
         waiter: asyncio.Future[Any] | Future[Any],
         loop: asyncio.AbstractEventLoop | None,
+        about: Collection[Subject] = (),
     ) -> None:
         self.change = change
+        self.about = about
         self.loop = loop
         self.result: Any = None
         self.error: BaseException | None = None
         self._waiter = waiter
 
     def run(self, transaction: SQLTransaction) -> bool:
-        """Run the change; False if it raised, which its caller hears once the batch is done."""
+        """
+        Run the change; False if it raised, which its caller hears once the batch is done.
+
+        Raises:
+            BatchUndoneError: the transaction met something that may be another change's fault.
+        """
+        self.error = None
         try:
             self.result = self.change(transaction)
+        except BatchUndoneError:
+            raise  # not for this change alone
         except BaseException as error:  # noqa: BLE001 -- belongs to the caller, who gets it
             self.error = error
             return False

@@ -21,7 +21,8 @@ from pathlib import Path
 from types import MappingProxyType
 
 from keyferry.errors import StoreError
-from keyferry.service.store.engine import Row, TableShape, Value
+from keyferry.service.errors import ConflictError
+from keyferry.service.store.engine import Query, Row, TableShape, Value
 
 BUSY_TIMEOUT_S = 10.0
 # The erasure of a log another process still reads is retried later; waiting would hold up writers.
@@ -49,6 +50,7 @@ _SELECT_TABLES = (
 class SQLiteEngine:
     """The engine of a `sqlite:///FILE` store, or of a `memory:` store when `path` is None."""
 
+    is_remote = False
     column_types: Mapping[str, str] = MappingProxyType(
         {"position": "INTEGER PRIMARY KEY", "bytes": "BLOB", "text": "TEXT"}
     )
@@ -93,6 +95,9 @@ class SQLiteEngine:
             return reader.connection.execute(statement, parameters).fetchall()
         except sqlite3.Error as error:
             raise StoreError(f"{self._name}: {error}") from error
+
+    def fetch_many(self, queries: Sequence[Query]) -> list[list[Row]]:
+        return [self.fetch(*query) for query in queries]
 
     def _open_reader(self) -> _Reader:
         if self._closed:
@@ -150,6 +155,15 @@ class SQLiteEngine:
         if not self._writer.in_transaction:
             raise StoreError(f"{self._name}: the transaction was given up")
         return self._run(self._writer, statement, parameters).rowcount
+
+    def fetch_many_in_transaction(self, queries: Sequence[Query]) -> list[list[Row]]:
+        return [self.fetch_in_transaction(*query) for query in queries]
+
+    def send(
+        self, statement: str, parameters: Sequence[Value] = (), *, otherwise: str | None = None
+    ) -> None:
+        if not self.execute(statement, parameters) and otherwise is not None:
+            raise ConflictError(otherwise)
 
     def savepoint(self) -> None:
         self._run(self._writer, "SAVEPOINT change")

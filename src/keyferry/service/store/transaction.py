@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from keyferry.service.errors import ConflictError
 from keyferry.service.store import rows, sql
 from keyferry.service.store.engine import Engine, Row, Value
+from keyferry.service.store.inspection import InspectionWrites
+from keyferry.service.store.known_rows import KnownRows, Subject
 from keyferry.service.store.records import (
     AliasRecord,
     AuditRecord,
@@ -18,12 +20,13 @@ from keyferry.service.store.records import (
     KeyState,
     TokenRecord,
 )
+from keyferry.service.store.rehearsal import RehearsalWrites
 from keyferry.service.store.replication_store import ReplicationWrites
 from keyferry.service.store.row_mac import RowMAC
 from keyferry.service.store.view import SQLView
 
 
-class SQLTransaction(SQLView, ReplicationWrites):
+class SQLTransaction(SQLView, ReplicationWrites, InspectionWrites, RehearsalWrites):
     """
     The changes of Transaction. `erased` tells the store that something was destroyed, and that
     the engine's own copies of it must go once the transaction is on disk.
@@ -32,21 +35,45 @@ class SQLTransaction(SQLView, ReplicationWrites):
     def __init__(self, engine: Engine, row_mac: RowMAC) -> None:
         super().__init__(row_mac)
         self._engine = engine
+        self._known = KnownRows()
         self.erased = False
 
+    def look_up(self, subjects: Collection[Subject]) -> None:
+        """Fetch what is to be read about these keys, all at once."""
+        answers = self._engine.fetch_many_in_transaction(KnownRows.queries(subjects))
+        self._known.learn(subjects, answers)
+
     def _fetch(self, statement: str, parameters: Sequence[Value] = ()) -> list[Row]:
-        return self._engine.fetch_in_transaction(statement, parameters)
+        found = self._known.find(statement, parameters)
+        if found is None:
+            return self._engine.fetch_in_transaction(statement, parameters)
+        return found
 
     def _write(self, statement: str, table: sql.Table, values: tuple[Value, ...]) -> int:
+        self._known.forget(*values[:2])
         return self._engine.execute(statement, (*values, self._row_mac.mac(table.name, values)))
 
-    def _execute(self, statement: str, parameters: tuple[Value, ...]) -> int:
-        return self._engine.execute(statement, parameters)
+    def _put(
+        self,
+        statement: str,
+        table: sql.Table,
+        values: tuple[Value, ...],
+        *,
+        otherwise: str | None = None,
+    ) -> None:
+        self._known.forget(*values[:2])
+        self._engine.send(
+            statement, (*values, self._row_mac.mac(table.name, values)), otherwise=otherwise
+        )
+
+    def _delete(self, statement: str, parameters: tuple[Value, ...]) -> None:
+        self._known.forget(*parameters[:2])
+        self._engine.send(statement, parameters)
 
     def insert_key(self, key: KeyRecord, tags: Sequence[tuple[str, str]] = ()) -> None:
         values = rows.immutable_key_values(key) + rows.mutable_key_values(key)
-        if not self._write(_INSERT_KEY, sql.KEYS, values):
-            raise ConflictError(f"key {key.key_id} exists already")
+        taken = f"key {key.key_id} exists already"
+        self._put(_INSERT_KEY, sql.KEYS, values, otherwise=taken)
         if tags:
             self.put_tags(key.account, key.key_id, tags)
 
@@ -60,19 +87,20 @@ class SQLTransaction(SQLView, ReplicationWrites):
             raise ValueError(f"key {key.key_id}: not the next revision of what is stored")
         mutable = rows.mutable_key_values(key)
         row_mac = self._row_mac.mac(sql.KEYS.name, immutable + mutable)
-        changed = self._engine.execute(
-            sql.UPDATE_KEY, (*mutable, row_mac, key.account, key.key_id, replacing)
+        self._known.forget(key.account, key.key_id)
+        self._engine.send(
+            sql.UPDATE_KEY,
+            (*mutable, row_mac, key.account, key.key_id, replacing),
+            otherwise=f"key {key.key_id} was changed by another request",
         )
-        if not changed:
-            raise ConflictError(f"key {key.key_id} was changed by another request")
         self._begin_key_epoch()
 
     def destroy_key(self, key: KeyRecord, *, replacing: int) -> None:
         if key.state is not KeyState.DELETE_COMPLETE or key.sealed is not None:
             raise ValueError(f"key {key.key_id}: a tombstone is DELETE_COMPLETE and holds no seal")
         self.update_key(key, replacing=replacing)
-        self._engine.execute(sql.DELETE_TAGS_OF_KEY, (key.account, key.key_id))
-        self._engine.execute(sql.DELETE_ISSUED_CERTIFICATE, (key.account, key.key_id))
+        self._engine.send(sql.DELETE_TAGS_OF_KEY, (key.account, key.key_id))
+        self._engine.send(sql.DELETE_ISSUED_CERTIFICATE, (key.account, key.key_id))
         while attached := self.aliases(key.account, key_id=key.key_id, limit=1000):
             for alias in attached:
                 detached = AliasRecord(
@@ -101,16 +129,16 @@ class SQLTransaction(SQLView, ReplicationWrites):
         self._begin_key_epoch()
 
     def delete_alias(self, account: str, name: str) -> None:
-        self._engine.execute(sql.DELETE_ALIAS, (account, name))
+        self._engine.send(sql.DELETE_ALIAS, (account, name))
         self._begin_key_epoch()
 
     def put_tags(self, account: str, key_id: str, tags: Sequence[tuple[str, str]]) -> None:
         for tag_key, tag_value in tags:
-            self._write(_UPSERT_TAG, sql.TAGS, (account, key_id, tag_key, tag_value))
+            self._put(_UPSERT_TAG, sql.TAGS, (account, key_id, tag_key, tag_value))
 
     def remove_tags(self, account: str, key_id: str, tag_keys: Sequence[str]) -> None:
         for tag_key in tag_keys:
-            self._engine.execute(sql.DELETE_TAG, (account, key_id, tag_key))
+            self._engine.send(sql.DELETE_TAG, (account, key_id, tag_key))
 
     def insert_token(self, token: TokenRecord) -> None:
         if not self._write(_INSERT_TOKEN, sql.TOKENS, rows.token_values(token)):
@@ -128,16 +156,16 @@ class SQLTransaction(SQLView, ReplicationWrites):
 
     def put_issued_certificate(self, issued: IssuedCertificateRecord) -> None:
         values = rows.issued_certificate_values(issued)
-        self._write(_UPSERT_ISSUED_CERTIFICATE, sql.ISSUED_CERTIFICATES, values)
+        self._put(_UPSERT_ISSUED_CERTIFICATE, sql.ISSUED_CERTIFICATES, values)
 
     def _begin_key_epoch(self) -> None:
         # Random, not counted: a store taken back to an earlier copy must not meet a value again
         # that some process has seen.
-        self._engine.execute(sql.UPSERT_KEY_EPOCH, (os.urandom(16),))
+        self._engine.send(sql.UPSERT_KEY_EPOCH, (os.urandom(16),))
         self._engine.announce_key_epoch()
 
     def append_audit(self, record: AuditRecord) -> None:
-        self._engine.execute(sql.INSERT_AUDIT_EVENT, rows.audit_values(record))
+        self._engine.send(sql.INSERT_AUDIT_EVENT, rows.audit_values(record))
 
 
 # Built once: the engine keeps prepared statements by their text.

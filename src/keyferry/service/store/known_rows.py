@@ -1,0 +1,104 @@
+"""
+Rows looked up together before they are asked for one by one.
+
+A change reads the rows of the key it is about, each when it needs it. Over a network that is a
+round trip a row, so who knows which keys a batch of changes is about has their rows looked up at
+once; what reads them afterwards finds them here. A row that is written is forgotten: the next read
+asks the database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from keyferry.service.store import replication_sql, sql
+from keyferry.service.store.engine import Query, Row, Value
+
+# (account, key id); the name of an alias stands where the outbox has one for a key id.
+Subject = tuple[str, str]
+
+# A statement is prepared for so many keys at once; fewer are filled up with empty ids.
+_SIZES = (1, 8, 64)
+_TABLES = (
+    sql.KEYS,
+    replication_sql.MULTI_REGION_KEYS,
+    replication_sql.REPLICAS,
+    replication_sql.OUTBOX,
+)
+_REGION = 2  # the column of replicas and outbox
+# Which statement is answered from which table; those of three parameters ask for one Region.
+_ANSWERED = {
+    sql.SELECT_KEY: sql.KEYS.name,
+    replication_sql.SELECT_PART: replication_sql.MULTI_REGION_KEYS.name,
+    replication_sql.SELECT_REPLICA: replication_sql.REPLICAS.name,
+    replication_sql.SELECT_REPLICAS: replication_sql.REPLICAS.name,
+    replication_sql.SELECT_OUTBOX: replication_sql.OUTBOX.name,
+}
+_STATEMENTS: Mapping[str, Mapping[int, str]] = {
+    table.name: {
+        size: f"{table.select} WHERE account = ? AND key_id IN ({', '.join('?' * size)})"
+        for size in _SIZES
+    }
+    for table in _TABLES
+}
+
+
+class KnownRows:
+    """The rows of some keys in four tables: what is not among them is known not to be there."""
+
+    def __init__(self) -> None:
+        self._rows: dict[str, dict[tuple[Value, Value], list[Row]]] = {
+            table.name: {} for table in _TABLES
+        }
+
+    @staticmethod
+    def queries(subjects: Iterable[Subject]) -> list[Query]:
+        """What to ask the database about these keys; `learn` takes the answers."""
+        return [
+            (_STATEMENTS[table.name][size], (account, *key_ids))
+            for account, key_ids, size in _groups(subjects)
+            for table in _TABLES
+        ]
+
+    def learn(self, subjects: Iterable[Subject], answers: Sequence[list[Row]]) -> None:
+        """Keep the answers to `queries` of the same keys."""
+        remaining = iter(answers)
+        for account, key_ids, _ in _groups(subjects):
+            for table in _TABLES:
+                known = self._rows[table.name]
+                known.update({(account, key_id): [] for key_id in key_ids if key_id})
+                for row in next(remaining):
+                    known[account, row[1]].append(row)
+
+    def find(self, statement: str, parameters: Sequence[Value]) -> list[Row] | None:
+        """The answer to a statement; None if the database has to be asked."""
+        table = _ANSWERED.get(statement)
+        if table is None:
+            return None
+        account, key_id, *region = parameters
+        found = self._rows[table].get((account, key_id))
+        if found is None or not region:
+            return None if found is None else sorted(found, key=_by_region)
+        return [row for row in found if row[_REGION] == region[0]]
+
+    def forget(self, account: Value, key_id: Value) -> None:
+        """Some row of this key is written."""
+        for known in self._rows.values():
+            known.pop((account, key_id), None)
+
+
+def _by_region(row: Row) -> str:
+    return str(row[_REGION])
+
+
+def _groups(subjects: Iterable[Subject]) -> Iterator[tuple[str, list[str], int]]:
+    """The keys of each account, as many at once as a statement takes."""
+    by_account: dict[str, dict[str, None]] = {}
+    for account, key_id in subjects:
+        by_account.setdefault(account, {})[key_id] = None
+    for account, wanted in sorted(by_account.items()):
+        key_ids = list(wanted)
+        for start in range(0, len(key_ids), _SIZES[-1]):
+            part = key_ids[start : start + _SIZES[-1]]
+            size = next(size for size in _SIZES if size >= len(part))
+            yield account, part + [""] * (size - len(part)), size
