@@ -37,6 +37,8 @@ class Peers:
 
     regions: frozenset[str] = frozenset()
     owner: str = ""
+    aliases: frozenset[str] = frozenset()  # of these, those aliases follow their keys to
+    tags: frozenset[str] = frozenset()  # and those tags follow to
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

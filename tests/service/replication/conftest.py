@@ -19,6 +19,7 @@ from keyferry.service.context import Limits
 from keyferry.service.operation import CONTROL
 from keyferry.service.region import Region, open_regions
 from keyferry.service.replication.backoff import Backoff
+from keyferry.service.replication.following import NOTHING_FOLLOWS, Following
 from keyferry.service.replication.service import ReplicatedRegion, Replication
 from keyferry.service.replication.transport import Transport
 from keyferry.service.routes import register_operations
@@ -78,8 +79,15 @@ class Faults:
 class World:
     """Regions of one process. `now` is moved by the tests."""
 
-    def __init__(self, regions: dict[str, Region], *, limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        regions: dict[str, Region],
+        *,
+        limits: Limits | None = None,
+        following: Following = NOTHING_FOLLOWS,
+    ) -> None:
         self.now = NOW
+        self.following = following
         self.regions = regions
         self.limits = limits or Limits()
         self.faults: dict[tuple[str, str], Faults] = {}
@@ -91,6 +99,8 @@ class World:
             [ReplicatedRegion(r.name, r.store, r.vault) for r in self.regions.values()],
             clock=lambda: self.now,
             key_limit=self.limits.keys,
+            alias_limit=self.limits.aliases,
+            following=self.following,
             backoff=Backoff(first_s=1e-6, most_s=1e-5),
         )
         for pair, link in made.links.items():
@@ -232,12 +242,16 @@ async def make_world(quiet_log: None) -> AsyncIterator[Callable[..., Awaitable[W
     made: list[World] = []
 
     async def make(
-        *names: str, limits: Limits | None = None, start: bool = True, **settings: Any
+        *names: str,
+        limits: Limits | None = None,
+        start: bool = True,
+        following: Following = NOTHING_FOLLOWS,
+        **settings: Any,
     ) -> World:
         chosen = ServiceSettings(
             **({"dev": True, "regions": names or (EAST, WEST, SOUTH)} | settings)
         )
-        world = World(open_regions(chosen), limits=limits)
+        world = World(open_regions(chosen), limits=limits, following=following)
         made.append(world)
         if start:
             await world.replication.start()

@@ -7,9 +7,11 @@ from dataclasses import replace
 from keyferry.service.context import Context
 from keyferry.service.control.identifiers import find_key
 from keyferry.service.control.pages import decode_token, encode_token, page_size
+from keyferry.service.control.replication_regions import sender_of
 from keyferry.service.control.states import require_state
 from keyferry.service.errors import ConflictError, QuotaExceededError, ResourceNotFoundError
 from keyferry.service.operation import CONTROL
+from keyferry.service.replication.alias_state import follow_alias
 from keyferry.service.store.interface import StoreView, Transaction
 from keyferry.service.store.records import AliasRecord, KeyState
 from keyferry.service.wire import control_types as t
@@ -50,6 +52,7 @@ async def create_alias(context: Context, request: t.CreateAliasInput) -> t.Creat
             raise QuotaExceededError(f"the account has {limit} aliases in this Region already")
         alias = AliasRecord(account=context.account, name=request.alias_name, key_id=key_id)
         tx.insert_alias(alias)
+        follow_alias(tx, alias.account, alias.name, sender=sender_of(context))
         return t.CreateAliasOutput(alias=_answer(context, alias))
 
     return await context.write(change)
@@ -71,6 +74,7 @@ async def update_alias(context: Context, request: t.UpdateAliasInput) -> t.Updat
         key_id = _target(context, tx, request.key_arn, action="UpdateAlias")
         updated = replace(alias, key_id=key_id, revision=alias.revision + 1)
         tx.update_alias(updated, replacing=alias.revision)
+        follow_alias(tx, alias.account, alias.name, sender=sender_of(context))
         return t.UpdateAliasOutput(alias=_answer(context, updated))
 
     return await context.write(change)
@@ -83,6 +87,7 @@ async def delete_alias(context: Context, request: t.DeleteAliasInput) -> t.Delet
     def change(tx: Transaction) -> t.DeleteAliasOutput:
         alias = _existing(tx, context, request.alias_name)
         tx.delete_alias(alias.account, alias.name)
+        follow_alias(tx, alias.account, alias.name, sender=sender_of(context))
         return t.DeleteAliasOutput()
 
     return await context.write(change)

@@ -26,7 +26,8 @@ from keyferry.service.wire import control_types as t
 
 def sender_of(context: Context) -> Sender:
     """Who writes to the outbox for a call."""
-    return Sender(context.peers.owner, context.now, context.peers.regions)
+    peers = context.peers
+    return Sender(peers.owner, context.now, peers.regions, aliases=peers.aliases, tags=peers.tags)
 
 
 def check_regions(context: Context, regions: Sequence[str]) -> list[str]:

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from keyferry.service.context import Context
 from keyferry.service.control.identifiers import find_key, same_key
 from keyferry.service.control.pages import decode_token, encode_token, page_size
+from keyferry.service.control.replication_regions import sender_of
 from keyferry.service.errors import InvalidRequestError, QuotaExceededError
 from keyferry.service.operation import CONTROL
+from keyferry.service.replication.state import follow_tags
 from keyferry.service.store.interface import Transaction
 from keyferry.service.store.records import KeyState
 from keyferry.service.wire import control_types as t
@@ -43,9 +45,12 @@ async def tag_resource(context: Context, request: t.TagResourceInput) -> t.TagRe
         if current.state is KeyState.DELETE_COMPLETE:
             raise InvalidRequestError(f"Key {request.resource_arn} is in DELETE_COMPLETE state.")
         kept = dict(tx.tags(current.account, current.key_id))
-        if len(kept | dict(pairs)) > MAXIMUM_TAGS:
+        wanted = kept | dict(pairs)
+        if len(wanted) > MAXIMUM_TAGS:
             raise QuotaExceededError(f"a key has at most {MAXIMUM_TAGS} tags")
         tx.put_tags(current.account, current.key_id, pairs)
+        if wanted != kept:
+            follow_tags(tx, current, sender=sender_of(context))
         return t.TagResourceOutput()
 
     return await context.write(change)
@@ -58,7 +63,10 @@ async def untag_resource(context: Context, request: t.UntagResourceInput) -> t.U
 
     def change(tx: Transaction) -> t.UntagResourceOutput:
         current = same_key(tx, record, identifier=request.resource_arn)
+        kept = dict(tx.tags(current.account, current.key_id))
         tx.remove_tags(current.account, current.key_id, request.tag_keys)
+        if not kept.keys().isdisjoint(request.tag_keys):
+            follow_tags(tx, current, sender=sender_of(context))
         return t.UntagResourceOutput()
 
     return await context.write(change)

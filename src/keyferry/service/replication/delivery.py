@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 
@@ -19,6 +19,7 @@ from keyferry.crypto.keyblock import KBPK
 from keyferry.errors import KeyferryError
 from keyferry.service import log
 from keyferry.service.replication import messages as m
+from keyferry.service.replication.alias_state import follow_aliases_of_key
 from keyferry.service.replication.backoff import Backoff
 from keyferry.service.replication.events import (
     DELETE_REPLICA,
@@ -26,9 +27,11 @@ from keyferry.service.replication.events import (
     IMPORT_REPLICA,
     synchronized,
 )
+from keyferry.service.replication.measurements import Measurements
+from keyferry.service.replication.outbox_rows import current_row, put_off
 from keyferry.service.replication.snapshot import take_snapshot
 from keyferry.service.replication.state import Sender, forget_replica, raise_above
-from keyferry.service.store.interface import KeyStore, Transaction
+from keyferry.service.store.interface import KeyStore, StoreView, Transaction
 from keyferry.service.store.records import KeyRecord, KeyState
 from keyferry.service.store.replication_records import (
     OutboxRecord,
@@ -63,7 +66,13 @@ class Dispatch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """The deliveries from one Region to one peer."""
+    """
+    The deliveries of keys from one Region to one peer.
+
+    Args:
+        aliases: whether aliases follow their keys to the peer.
+        tags: whether tags do.
+    """
 
     region: str
     peer: str
@@ -71,15 +80,20 @@ class Delivery:
     vault: Vault
     owner: str
     backoff: Backoff
+    aliases: bool = False
+    tags: bool = False
+    measurements: Measurements = field(default_factory=Measurements)
 
-    async def prepare(self, row: OutboxRecord, kek: KBPK | None) -> Dispatch | None:
+    async def prepare(
+        self, row: OutboxRecord, kek: KBPK | None, view: StoreView
+    ) -> Dispatch | None:
         """
         Make the message for a row; None if there is nothing to say any more.
 
-        A key that cannot be read or wrapped fails alone: its status says so.
+        `view` reads the store as it is now. A key that cannot be read or wrapped fails alone: its status says so.
         """
         try:
-            change = self._change(row, kek)
+            change = self._change(row, kek, view)
         except _KEKNeededError:
             return None  # it was to be destroyed when the batch was looked at; it stays due
         except KeyferryError as error:
@@ -98,40 +112,51 @@ class Delivery:
             return None
         return Dispatch(row, change)
 
-    def needs_kek(self, row: OutboxRecord) -> bool:
+    def look_up(self, rows: Sequence[OutboxRecord]) -> StoreView:
+        """The store as it is now, with what is to be read about these rows at hand."""
+        return self.store.known([_subject(row) for row in rows])
+
+    def needs_kek(self, row: OutboxRecord, view: StoreView) -> bool:
         """Whether the message for a row will carry a key."""
-        replica = self.store.replica(row.account, row.key_id, row.region)
+        replica = view.replica(row.account, row.key_id, row.region)
         return replica is not None and replica.status is not ReplicaStatus.DELETE_IN_PROGRESS
 
-    def _change(self, row: OutboxRecord, kek: KBPK | None) -> m.Change | None:
-        part = self.store.multi_region(row.account, row.key_id)
-        record = self.store.key(row.account, row.key_id)
+    def _change(self, row: OutboxRecord, kek: KBPK | None, view: StoreView) -> m.Change | None:
+        part = view.multi_region(row.account, row.key_id)
+        record = view.key(row.account, row.key_id)
         if part is None or record is None:
             return None
         if part.part is RegionPart.REPLICA:
             if part.primary_region != self.peer or record.state is not KeyState.DELETE_COMPLETE:
                 return None
             return _message(row, part.incarnation, m.Action.LEFT)
-        replica = self.store.replica(row.account, row.key_id, row.region)
+        replica = view.replica(row.account, row.key_id, row.region)
         if replica is None:
             return None
         if replica.status is ReplicaStatus.DELETE_IN_PROGRESS:
             return _message(row, replica.incarnation, m.Action.DESTROY)
         if kek is None:
             raise _KEKNeededError
-        snapshot = take_snapshot(record, region=self.region, vault=self.vault, kek=kek)
+        tags = view.tags(row.account, row.key_id) if self.tags else None
+        snapshot = take_snapshot(record, region=self.region, vault=self.vault, kek=kek, tags=tags)
         return _message(row, replica.incarnation, m.Action.PUT, snapshot)
 
     async def conclude(
         self, sent: Sequence[Dispatch], results: Sequence[m.ChangeResult], now: datetime
-    ) -> None:
+    ) -> list[datetime]:
         """
         Write what the answers say. Each is a change of its own, in one transaction of the store:
         a row that is broken fails alone.
+
+        Returns:
+            For each key that is equal in the peer now: when its change was written.
         """
         outcomes = await asyncio.gather(
             *(
-                self.store.write(partial(self._conclude, sent=dispatch, result=result, now=now))
+                self.store.write(
+                    partial(self._conclude, sent=dispatch, result=result, now=now),
+                    about=(_subject(dispatch.row),),
+                )
                 for dispatch, result in zip(sent, results, strict=True)
             ),
             return_exceptions=True,
@@ -139,13 +164,14 @@ class Delivery:
         failure = next((o for o in outcomes if isinstance(o, BaseException)), None)
         if failure is not None:
             raise failure
+        return [outcome for outcome in outcomes if isinstance(outcome, datetime)]
 
     def _conclude(
         self, tx: Transaction, sent: Dispatch, result: m.ChangeResult, now: datetime
-    ) -> None:
+    ) -> datetime | None:
         row = self._current(tx, sent.row)
         if row is None:
-            return
+            return None
         record = tx.key(row.account, row.key_id)
         replica = tx.replica(row.account, row.key_id, row.region)
         if replica is None or record is None:
@@ -154,13 +180,14 @@ class Delivery:
                 tx.delete_outbox(row.account, row.key_id, row.region)
             else:
                 self._try_again(tx, row, now)
-            return
+            return None
         destroying = sent.change.action is m.Action.DESTROY
         match result.outcome:
             case m.Outcome.APPLIED if destroying:
                 self._gone(tx, record, replica, now)
             case m.Outcome.APPLIED:
-                self._arrived(tx, record, replica, row, result, now)
+                if self._arrived(tx, record, replica, row, result, now):
+                    return row.written_at
             case m.Outcome.LEFT:
                 self._gone(tx, record, replica, now)
             case m.Outcome.STALE:
@@ -181,6 +208,7 @@ class Delivery:
                     self._hold(tx, row, words)
                 else:
                     self._try_again(tx, row, now)
+        return None
 
     def _arrived(
         self,
@@ -190,10 +218,11 @@ class Delivery:
         row: OutboxRecord,
         result: m.ChangeResult,
         now: datetime,
-    ) -> None:
+    ) -> bool:
+        """Whether it is the key that arrived, so that the replica is synchronized."""
         if not hmac.compare_digest(result.check_value or "", record.check_value):
             self._hold(tx, row, _words(m.Reason.CHECK_VALUE, self.peer))
-            return
+            return False
         if not replica.imported:
             for kind in (EXPORT_REPLICA, IMPORT_REPLICA):
                 tx.append_audit(
@@ -201,10 +230,15 @@ class Delivery:
                         kind, record, region=self.region, replica_region=self.peer, now=now
                     )
                 )
+            if self.aliases:
+                # They waited for the key, or were told to go while there was none.
+                sender = Sender(self.owner, now, frozenset({self.peer}))
+                follow_aliases_of_key(tx, row.account, row.key_id, self.peer, sender=sender)
         tx.put_replica(
             replace(replica, status=ReplicaStatus.SYNCHRONIZED, message=None, imported=True)
         )
         tx.delete_outbox(row.account, row.key_id, row.region)
+        return True
 
     def _gone(
         self, tx: Transaction, record: KeyRecord, replica: ReplicaRecord, now: datetime
@@ -217,21 +251,15 @@ class Delivery:
         )
 
     def _try_again(self, tx: Transaction, row: OutboxRecord, now: datetime) -> None:
-        attempts = row.attempts + 1
-        tx.put_outbox(
-            replace(
-                row,
-                attempts=attempts,
-                due_at=now + self.backoff.after(attempts),
-                owner=self.owner,
-            )
-        )
+        self.measurements.failed()
+        put_off(tx, row, owner=self.owner, backoff=self.backoff, now=now)
 
     def _hold(self, tx: Transaction, sent: OutboxRecord, words: str) -> None:
         """Give a row up until a person, or the next change of the key, asks for it again."""
         row = self._current(tx, sent)
         if row is None:
             return
+        self.measurements.failed()
         tx.put_outbox(replace(row, held=True, attempts=row.attempts + 1))
         self._tell(tx, row, words)
 
@@ -287,9 +315,11 @@ class Delivery:
                 tx.put_outbox(renewed)
 
     def _current(self, tx: Transaction, sent: OutboxRecord) -> OutboxRecord | None:
-        """The row as it is now, if it still stands for the change that was sent."""
-        row = tx.outbox(sent.account, sent.key_id, sent.region)
-        return row if row is not None and row.change_number == sent.change_number else None
+        return current_row(tx, sent)
+
+
+def _subject(row: OutboxRecord) -> tuple[str, str]:
+    return row.account, row.key_id
 
 
 def _message(

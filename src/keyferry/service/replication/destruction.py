@@ -5,13 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
+from keyferry.service.replication.alias_receiver import remove_copies
 from keyferry.service.replication.events import DELETE_REPLICA, synchronized
 from keyferry.service.store.interface import Transaction
 from keyferry.service.store.records import KeyRecord, KeyState
 
 
 def destroy_replica(tx: Transaction, record: KeyRecord, *, region: str, now: datetime) -> KeyRecord:
-    """Destroy a replica's material and leave the tombstone, and a record of it on the trail."""
+    """
+    Destroy a replica's material and leave the tombstone, and a record of it on the trail.
+
+    Aliases that were brought with it go too.
+    """
+    remove_copies(tx, record, region=region, now=now)
     tombstone = replace(
         record,
         state=KeyState.DELETE_COMPLETE,

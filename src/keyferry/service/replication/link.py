@@ -14,6 +14,8 @@ import contextlib
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
+import msgspec
+
 from keyferry.crypto.keyblock import KBPK
 from keyferry.errors import (
     KeyferryError,
@@ -23,6 +25,8 @@ from keyferry.errors import (
 )
 from keyferry.service import log
 from keyferry.service.replication import messages as m
+from keyferry.service.replication.alias_delivery import AliasDelivery
+from keyferry.service.replication.alias_state import is_of_alias
 from keyferry.service.replication.backoff import Backoff
 from keyferry.service.replication.delivery import Delivery, Dispatch, unreachable
 from keyferry.service.replication.keks import KEKs
@@ -45,6 +49,7 @@ class Link:
     def __init__(
         self,
         delivery: Delivery,
+        aliases: AliasDelivery,
         keks: KEKs,
         transport: Transport,
         *,
@@ -52,7 +57,9 @@ class Link:
         backoff: Backoff,
     ) -> None:
         self.transport = transport
+        self.measurements = delivery.measurements
         self._delivery = delivery
+        self._aliases = aliases
         self._keks = keks
         self._clock = clock
         self._backoff = backoff
@@ -122,6 +129,7 @@ class Link:
     async def _failed(self, error: KeyferryError) -> float:
         """Count a failure of the way or the store; return the pause before the next attempt."""
         self._failures += 1
+        self.measurements.failed()
         pause = self._backoff.after(self._failures).total_seconds()
         log.warning(
             "replication_link_failed",
@@ -146,15 +154,27 @@ class Link:
         return pause
 
     async def _deliver(self, rows: Sequence[OutboxRecord], now: datetime) -> None:
+        keys = [row for row in rows if not is_of_alias(row)]
+        aliases = [row for row in rows if is_of_alias(row)]
+        if keys:
+            await self._deliver_keys(keys, now)
+        if aliases:
+            # After the keys: most of them point to one that has just been sent.
+            await self._aliases.deliver(aliases, self.transport, now=self._clock())
+
+    async def _deliver_keys(self, rows: Sequence[OutboxRecord], now: datetime) -> None:
         kek_id, kek = await self._kek(rows, now)
+        view = self._delivery.look_up(rows)
         batch: list[Dispatch] = []
         size = 0
         for row in rows:
-            dispatch = await self._delivery.prepare(row, kek)
+            dispatch = await self._delivery.prepare(row, kek, view)
             if dispatch is None:
                 continue
             key = dispatch.change.key
             own = 256 + (0 if key is None else len(key.key_block))
+            if key is not None and key.tags:
+                own += len(msgspec.json.encode(key.tags))
             if batch and size + own > MESSAGE_BYTES:
                 break  # the rest is still due, and next
             batch.append(dispatch)
@@ -172,13 +192,17 @@ class Link:
             raise PeerProtocolError(f"{self._delivery.peer} answered other changes than were sent")
         if kek_id is not None and any(r.reason is m.Reason.KEY_BLOCK for r in answer.results):
             await self._keks.forget(self._delivery.peer, kek_id)
-        await self._delivery.conclude(batch, answer.results, self._clock())
+        arrived = await self._delivery.conclude(batch, answer.results, self._clock())
+        finished = self._clock()
+        for written_at in arrived:
+            self.measurements.arrived((finished - written_at).total_seconds())
 
     async def _kek(
         self, rows: Sequence[OutboxRecord], now: datetime
     ) -> tuple[str | None, KBPK | None]:
         """The KEK to send under, agreed if there is none; none at all if no key is to be sent."""
-        if not any(self._delivery.needs_kek(row) for row in rows):
+        view = self._delivery.look_up(rows)
+        if not any(self._delivery.needs_kek(row, view) for row in rows):
             return None, None
         found = self._keks.newest(self._delivery.peer)
         if found is None:

@@ -15,13 +15,24 @@ import msgspec
 from keyferry.errors import PeerProtocolError
 
 MAX_CHANGES = 128
+MAX_DESCRIBED = 500
 
 GET_ROOT = "GetRoot"
 AGREE_KEY = "AgreeKey"
 APPLY_CHANGES = "ApplyChanges"
+APPLY_ALIASES = "ApplyAliases"
+DESCRIBE_REPLICAS = "DescribeReplicas"
+DESCRIBE_QUOTA = "DescribeQuota"
 
 _Account = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{12}$")]
 _KeyId = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-zA-Z]{16,64}$")]
+_AliasName = Annotated[
+    str, msgspec.Meta(min_length=7, max_length=256, pattern=r"^alias/[a-zA-Z0-9/_-]+\Z")
+]
+_Tag = tuple[
+    Annotated[str, msgspec.Meta(min_length=1, max_length=128)],
+    Annotated[str, msgspec.Meta(max_length=256)],
+]
 _Number = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
 _Instant = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 _Hex = Annotated[str, msgspec.Meta(pattern=r"^(?:[0-9A-F]{2}){1,32}$")]
@@ -86,6 +97,8 @@ class ReplicatedKey(Message, kw_only=True, frozen=True):
     enabled: bool
     usage_started_at: _Instant | None = None
     usage_stopped_at: _Instant | None = None
+    # Exactly these, if tags follow between the two Regions; None leaves the replica's alone.
+    tags: Annotated[list[_Tag], msgspec.Meta(max_length=200)] | None = None
 
 
 class Change(Message, kw_only=True, frozen=True):
@@ -139,6 +152,105 @@ class ApplyChangesOutput(Message, kw_only=True, frozen=True):
 
     results: list[ChangeResult] = msgspec.field(default_factory=list)
     unknown_kek: bool = False
+
+
+class AliasChange(Message, kw_only=True, frozen=True):
+    """One alias, brought to a change number. Without a key it is not to be in that Region."""
+
+    account: _Account
+    name: _AliasName
+    change_number: _Number
+    key_id: _KeyId | None = None  # of a key of the sender, which the receiver has as a replica
+
+
+class ApplyAliasesInput(Message, kw_only=True, frozen=True):
+    """Changes of different aliases, in no order."""
+
+    changes: Annotated[list[AliasChange], msgspec.Meta(min_length=1, max_length=MAX_CHANGES)]
+
+
+class AliasReason(StrEnum):
+    """Why an alias was not brought."""
+
+    IN_USE = "IN_USE"  # a user of the Region has an alias of that name
+    QUOTA = "QUOTA"
+    NO_KEY = "NO_KEY"  # the key is not here
+
+
+class AliasResult(Message, kw_only=True, frozen=True):
+    """What became of one alias; results are in the order of the changes."""
+
+    outcome: Outcome
+    reason: AliasReason | None = None
+    change_number: _Number = 0  # the Region is at
+
+
+class ApplyAliasesOutput(Message, kw_only=True, frozen=True):
+    """Results in the order of the changes."""
+
+    results: list[AliasResult]
+
+
+class DescribeQuotaInput(Message, kw_only=True, frozen=True):
+    """How many more keys could an account have there?"""
+
+    account: _Account
+
+
+class DescribeQuotaOutput(Message, kw_only=True, frozen=True):
+    """Keys that count against the quota, and the quota; None is unlimited."""
+
+    keys: Annotated[int, msgspec.Meta(ge=0)]
+    key_limit: Annotated[int, msgspec.Meta(ge=0)] | None = None
+
+
+class KeyReference(Message, kw_only=True, frozen=True):
+    """A key of an account, and a place in the order of all."""
+
+    account: _Account
+    key_id: _KeyId
+
+
+class Condition(StrEnum):
+    """Whether a key is there and can be used."""
+
+    WHOLE = "WHOLE"  # its row verifies, its material opens
+    UNREADABLE = "UNREADABLE"  # one of them does not
+    ABSENT = "ABSENT"  # no key of that id, or what a destroyed one leaves
+
+
+class KeyDescription(Message, kw_only=True, frozen=True):
+    """What can be compared of a key without moving it. The check value is of the opened key."""
+
+    account: _Account
+    key_id: _KeyId
+    condition: Condition
+    change_number: _Number = 0
+    incarnation: _Number = 0
+    check_value: _Hex | None = None
+    attributes: Annotated[str, msgspec.Meta(max_length=1024)] = ""
+    state: Annotated[str, msgspec.Meta(max_length=256)] = ""
+    waiting: bool = False  # it has news for the primary, which are under way
+
+
+class DescribeReplicasInput(Message, kw_only=True, frozen=True):
+    """
+    Describe your replicas of my keys: those of `keys`, in that order, or a page of all.
+
+    A page begins behind `after` and does not go beyond `until`.
+    """
+
+    keys: Annotated[list[KeyReference], msgspec.Meta(max_length=MAX_DESCRIBED)] | None = None
+    after: KeyReference | None = None
+    until: KeyReference | None = None
+    limit: Annotated[int, msgspec.Meta(ge=1, le=MAX_DESCRIBED)] = MAX_DESCRIBED
+
+
+class DescribeReplicasOutput(Message, kw_only=True, frozen=True):
+    """Descriptions in the order of keys. `last` is where the next page begins; None at the end."""
+
+    replicas: Annotated[list[KeyDescription], msgspec.Meta(max_length=MAX_DESCRIBED)]
+    last: KeyReference | None = None
 
 
 M = TypeVar("M", bound=Message)

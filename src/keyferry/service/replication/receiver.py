@@ -20,6 +20,8 @@ from keyferry.errors import PeerProtocolError, StoreError, UnknownReplicationKEK
 from keyferry.service import log
 from keyferry.service.errors import ConflictError
 from keyferry.service.replication import messages as m
+from keyferry.service.replication.alias_receiver import apply_alias
+from keyferry.service.replication.description import describe_replicas
 from keyferry.service.replication.destruction import destroy_replica
 from keyferry.service.replication.events import (
     DELETE_REPLICA,
@@ -34,6 +36,7 @@ from keyferry.service.replication.snapshot import (
     open_snapshot,
 )
 from keyferry.service.replication.state import forget_replica
+from keyferry.service.replication.tags import mirror_tags
 from keyferry.service.store.interface import KeyStore, Transaction
 from keyferry.service.store.records import KeyRecord, KeyState
 from keyferry.service.store.replication_records import MultiRegionRecord, RegionPart
@@ -51,7 +54,8 @@ class Receiver:
 
     Args:
         roots: gives the root a peer's certificates are checked against.
-        key_limit: the quota of an account in this Region; replicas count.
+        key_limit: the quota of keys of an account in this Region; replicas count.
+        alias_limit: that of aliases; those that were brought count.
         clock: the time of day in UTC.
     """
 
@@ -62,6 +66,7 @@ class Receiver:
     roots: Callable[[str], Awaitable[x509.Certificate]]
     clock: Callable[[], datetime]
     key_limit: int | None = None
+    alias_limit: int | None = None
 
     async def root(self) -> x509.Certificate:
         """This Region's root, for its peers."""
@@ -84,6 +89,23 @@ class Receiver:
             return m.encode(await self._agree(peer, m.decode(body, m.AgreeKeyInput)))
         if operation == m.APPLY_CHANGES:
             return m.encode(await self._apply(peer, m.decode(body, m.ApplyChangesInput)))
+        if operation == m.APPLY_ALIASES:
+            return m.encode(await self._apply_aliases(peer, m.decode(body, m.ApplyAliasesInput)))
+        if operation == m.DESCRIBE_REPLICAS:
+            return m.encode(
+                await asyncio.to_thread(
+                    describe_replicas,
+                    m.decode(body, m.DescribeReplicasInput),
+                    peer,
+                    region=self.region,
+                    store=self.store,
+                    vault=self.vault,
+                )
+            )
+        if operation == m.DESCRIBE_QUOTA:
+            asked = m.decode(body, m.DescribeQuotaInput)
+            used = self.store.count_keys(asked.account)
+            return m.encode(m.DescribeQuotaOutput(keys=used, key_limit=self.key_limit))
         raise PeerProtocolError("the replication protocol has no such operation")
 
     async def _agree(self, peer: str, offered: m.AgreeKeyInput) -> m.AgreeKeyOutput:
@@ -102,6 +124,30 @@ class Receiver:
         except UnknownReplicationKEKError:
             return m.ApplyChangesOutput(unknown_kek=True)
         return m.ApplyChangesOutput(results=results)
+
+    async def _apply_aliases(self, peer: str, sent: m.ApplyAliasesInput) -> m.ApplyAliasesOutput:
+        now = self.clock()
+        return m.ApplyAliasesOutput(
+            results=await asyncio.gather(
+                *(self._apply_alias(peer, change, now) for change in sent.changes)
+            )
+        )
+
+    async def _apply_alias(self, peer: str, change: m.AliasChange, now: datetime) -> m.AliasResult:
+        try:
+            return await self.store.write(
+                lambda tx: apply_alias(
+                    tx,
+                    peer,
+                    change,
+                    region=self.region,
+                    alias_limit=self.alias_limit,
+                    now=now,
+                )
+            )
+        except (StoreError, ConflictError):
+            # As for keys: each has its own answer.
+            return m.AliasResult(outcome=m.Outcome.LATER)
 
     async def _apply_one(
         self, peer: str, kek_id: str | None, change: m.Change, now: datetime
@@ -167,6 +213,8 @@ class Receiver:
             tx.delete_outbox(change.account, change.key_id, peer)
         else:
             self._update(tx, current, arrived)
+        if change.key is not None and change.key.tags is not None:
+            mirror_tags(tx, arrived, change.key.tags, region=self.region, now=now)
         tx.put_multi_region(_replica_part(peer, change))
         return m.ChangeResult(
             outcome=_APPLIED, change_number=change.change_number, check_value=arrived.check_value

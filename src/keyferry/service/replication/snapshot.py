@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import Sequence
 from datetime import datetime
 
 from keyferry.crypto.keyblock import KBPK, BlockVersion
@@ -27,9 +28,16 @@ class OtherCheckValueError(KeyferryError):
     """The key that arrived has another check value than the one that was sent."""
 
 
-def take_snapshot(record: KeyRecord, *, region: str, vault: Vault, kek: KBPK) -> ReplicatedKey:
+def take_snapshot(
+    record: KeyRecord,
+    *,
+    region: str,
+    vault: Vault,
+    kek: KBPK,
+    tags: Sequence[tuple[str, str]] | None = None,
+) -> ReplicatedKey:
     """
-    Wrap a primary with what else a replica must know.
+    Wrap a primary with what else a replica must know; its tags too, if they follow.
 
     Raises:
         StoreIntegrityError: the material does not open.
@@ -55,6 +63,7 @@ def take_snapshot(record: KeyRecord, *, region: str, vault: Vault, kek: KBPK) ->
         enabled=record.enabled,
         usage_started_at=_microseconds(record.usage_started_at),
         usage_stopped_at=_microseconds(record.usage_stopped_at),
+        tags=None if tags is None else list(tags),
     )
 
 

@@ -10,7 +10,7 @@ replica that was deleted in its own Region from one that is to be made again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -44,6 +44,8 @@ class Sender:
     owner: str  # the process, which will deliver
     now: datetime
     reachable: frozenset[str]  # Regions it has a way to; what is for others is held
+    aliases: frozenset[str] = frozenset()  # Regions aliases follow their keys to
+    tags: frozenset[str] = frozenset()  # Regions tags follow their keys to
 
 
 def part_of(view: StoreView, key: KeyRecord) -> Part | None:
@@ -100,6 +102,29 @@ def follow(tx: Transaction, key: KeyRecord, *, sender: Sender) -> None:
     _have_all(tx, key, tx.replicas(key.account, key.key_id), status, sender)
 
 
+def follow_tags(
+    tx: Transaction, key: KeyRecord, *, sender: Sender, only: Container[str] | None = None
+) -> bool:
+    """
+    Have the replicas follow the tags of a primary, where tags follow at all.
+
+    Args:
+        only: Regions; None is all.
+
+    Returns:
+        Whether any replica has something to follow.
+    """
+    part = tx.multi_region(key.account, key.key_id)
+    if part is None or part.part is not RegionPart.PRIMARY or not sender.tags:
+        return False
+    replicas = [
+        replica
+        for replica in tx.replicas(key.account, key.key_id)
+        if replica.region in sender.tags and (only is None or replica.region in only)
+    ]
+    return _have_all(tx, key, replicas, ReplicaStatus.IN_PROGRESS, sender)
+
+
 def remove_replicas(
     tx: Transaction, key: KeyRecord, regions: Iterable[str], *, sender: Sender
 ) -> None:
@@ -115,22 +140,24 @@ def _have_all(
     replicas: Iterable[ReplicaRecord],
     status: ReplicaStatus,
     sender: Sender,
-) -> None:
+) -> bool:
+    """Have replicas brought to the next change number; False if there are none to bring."""
     # One that is being destroyed stays so.
     staying = [r for r in replicas if r.status is not ReplicaStatus.DELETE_IN_PROGRESS]
     if not staying:
-        return
+        return False
     part = _raised(tx, key)
     tx.put_multi_region(part)
     for replica in staying:
         _put(tx, replica, status, part.change_number, sender)
+    return True
 
 
 def leave(tx: Transaction, part: MultiRegionRecord, *, sender: Sender) -> None:
     """Tell the primary that a replica was deleted in its own Region."""
     if part.primary_region is None:
         raise ValueError(f"key {part.key_id}: a replica without a primary")
-    _enqueue(tx, part, part.primary_region, part.incarnation, sender)
+    enqueue(tx, part.account, part.key_id, part.primary_region, part.incarnation, sender)
 
 
 def forget_replica(tx: Transaction, replica: ReplicaRecord) -> None:
@@ -140,6 +167,18 @@ def forget_replica(tx: Transaction, replica: ReplicaRecord) -> None:
     part = tx.multi_region(replica.account, replica.key_id)
     if part is not None and not tx.replicas(replica.account, replica.key_id):
         tx.put_multi_region(replace(part, part=RegionPart.SINGLE, using_default=False))
+
+
+def resend(tx: Transaction, key: KeyRecord, replica: ReplicaRecord, *, sender: Sender) -> None:
+    """Send a primary once more, under its next number, whatever is said of its replica."""
+    part = _raised(tx, key)
+    tx.put_multi_region(part)
+    staying = (
+        key.state is KeyState.CREATE_COMPLETE
+        and replica.status is not ReplicaStatus.DELETE_IN_PROGRESS
+    )
+    status = ReplicaStatus.IN_PROGRESS if staying else ReplicaStatus.DELETE_IN_PROGRESS
+    _put(tx, replica, status, part.change_number, sender)
 
 
 def raise_above(tx: Transaction, replica: ReplicaRecord, number: int, *, sender: Sender) -> None:
@@ -181,20 +220,17 @@ def _put(
         if status is not ReplicaStatus.DELETE_IN_PROGRESS:
             status = ReplicaStatus.FAILED
     tx.put_replica(replace(replica, status=status, message=message))
-    _enqueue(tx, replica, replica.region, change_number, sender)
+    enqueue(tx, replica.account, replica.key_id, replica.region, change_number, sender)
 
 
-def _enqueue(
-    tx: Transaction,
-    key: MultiRegionRecord | ReplicaRecord,
-    region: str,
-    change_number: int,
-    sender: Sender,
+def enqueue(
+    tx: Transaction, account: str, key_id: str, region: str, change_number: int, sender: Sender
 ) -> None:
+    """Write the row that brings a Region to a change number; `key_id` may be an alias's name."""
     tx.put_outbox(
         OutboxRecord(
-            account=key.account,
-            key_id=key.key_id,
+            account=account,
+            key_id=key_id,
             region=region,
             change_number=change_number,
             owner=sender.owner,
