@@ -17,6 +17,7 @@ from keyferry.errors import ConfigurationError
 from keyferry.service.context import Limits
 from keyferry.service.loopback import is_loopback
 from keyferry.service.region_name import is_region_name
+from keyferry.service.replication.following import NOTHING_FOLLOWS, Following
 from keyferry.service.replication.peers import PeerSettings
 
 DEFAULT_HOST = "127.0.0.1"
@@ -56,6 +57,7 @@ class ServiceSettings:
     limits: Limits = field(default_factory=Limits)
     audit_data_events: bool = False  # write every call of the data plane to the trail
     peers: PeerSettings = field(default_factory=PeerSettings)  # Regions served elsewhere
+    following: Following = NOTHING_FOLLOWS  # where aliases and tags follow their keys
 
     def __post_init__(self) -> None:
         if not self.regions:
@@ -65,6 +67,7 @@ class ServiceSettings:
                 raise ConfigurationError(f"--regions: {region!r} is not a Region name")
         if len(set(self.regions)) != len(self.regions):
             raise ConfigurationError("--regions: a Region is named twice")
+        self.following.check(served=self.regions, peers=self.peers.regions)
         if self.dev and self.credentials is not None:
             raise ConfigurationError("--dev has its own access key: leave --credentials out")
         if self.dev and self.store not in (None, "memory:"):
