@@ -134,7 +134,7 @@ class AtallaDriver(PaymentClient):
                 "optional_block_count": "0",
             },
         )
-        return _exported(values, "block")
+        return _exported(values, "tr31_block")
 
     async def export_key_akb(self, *, kek: str, key: str) -> ExportedKey:
         """Export a key as an AKB under a KEK (11)."""

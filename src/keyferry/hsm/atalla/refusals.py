@@ -16,6 +16,7 @@ from keyferry.hsm.commands import Command
 # No device answers these two: a simulator that replays a recording does.
 NOT_IN_RECORDING: Final = "98"
 MASKED_IN_RECORDING: Final = "99"
+REPLAY: Final = frozenset({NOT_IN_RECORDING, MASKED_IN_RECORDING})
 
 MEANINGS: Final = {
     "00": "reply to a test message",

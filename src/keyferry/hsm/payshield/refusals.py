@@ -14,6 +14,7 @@ from keyferry.hsm.commands import Command
 # No device answers these two: a simulator that replays a recording does.
 NOT_IN_RECORDING: Final = "ZR"
 MASKED_IN_RECORDING: Final = "ZM"
+REPLAY: Final = frozenset({NOT_IN_RECORDING, MASKED_IN_RECORDING})
 
 MEANINGS: Final = {
     "00": "no error",

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from keyferry.exchange.doctor.explanations import replay
 from keyferry.exchange.doctor.explanations.explanation import Advice
+from keyferry.hsm.atalla.refusals import MASKED_IN_RECORDING, NOT_IN_RECORDING
 
 ADVICE: Final[Advice] = {
     "00": ("the command did what it was asked", "nothing is to be done"),
@@ -72,6 +74,8 @@ ADVICE: Final[Advice] = {
         "give the key the field is for; run 12A and 136 to make the two",
     ),
     **dict.fromkeys(("92", "93", "94"), ("keys of the factory fail", "ask the vendor")),
+    NOT_IN_RECORDING: replay.NOT_IN_RECORDING,
+    MASKED_IN_RECORDING: replay.MASKED_IN_RECORDING,
 }
 
 GENERAL: Final = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from keyferry.exchange.doctor.explanations import replay
 from keyferry.exchange.doctor.explanations.explanation import Advice
 from keyferry.hsm.futurex.refusals import (
     CERTIFICATE_INVALID,
@@ -11,8 +12,10 @@ from keyferry.hsm.futurex.refusals import (
     INTERNAL,
     INVALID,
     MAJOR_KEY_NOT_LOADED,
+    MASKED_IN_RECORDING,
     MISSING,
     NOT_AUTHENTIC,
+    NOT_IN_RECORDING,
     USAGE_VIOLATION,
 )
 
@@ -58,6 +61,8 @@ ADVICE: Final[Advice] = {
     "S": ("wrong key, format or account number", "compare them on both sides"),
     "L": ("the PIN is shorter than 4 digits or longer than 12", "use a PIN of 4 to 12 digits"),
     "W": ("the PIN is trivial", "choose another PIN"),
+    NOT_IN_RECORDING: replay.NOT_IN_RECORDING,
+    MASKED_IN_RECORDING: replay.MASKED_IN_RECORDING,
 }
 
 GENERAL: Final = (

@@ -22,6 +22,7 @@ _ATALLA_LIST: Final = "a public client that cites the AT1000 command reference"
 _ATALLA_SAMPLES: Final = "the AWS samples"
 _FUTUREX_PUBLIC: Final = "a public client: the only number that is public"
 _FUTUREX_OWN: Final = "keyferry's simulator only: the vendor's numbers are not public"
+_REPLAY: Final = "keyferry's simulator only, where it replays a recording: no device has it"
 _API: Final = "the API's service description"
 
 
@@ -71,7 +72,7 @@ def _explain_payshield(code: str, name: str | None) -> Explanation:
         meaning=meaning,
         likely=likely,
         fix=fix,
-        evidence=_PAYSHIELD_LIST,
+        evidence=_REPLAY if code in payshield_refusals.REPLAY else _PAYSHIELD_LIST,
     )
 
 
@@ -94,6 +95,7 @@ def _explain_atalla(code: str) -> Explanation:
     if not code.isdigit() or len(code) not in (2, 4, 6) or code[:2] not in atalla_refusals.MEANINGS:
         raise _unknown("atalla", code, atalla_refusals.MEANINGS)
     violation = code[:4] == atalla_refusals.SECURITY_VIOLATION
+    source = _REPLAY if code[:2] in atalla_refusals.REPLAY else _ATALLA_LIST
     known = atalla_refusals.SECURITY_VIOLATION if violation else code[:2]
     likely, fix = atalla.ADVICE.get(known, atalla.GENERAL)
     return Explanation(
@@ -102,7 +104,7 @@ def _explain_atalla(code: str) -> Explanation:
         meaning=atalla_refusals.meaning_of(code[:4]),
         likely=likely,
         fix=fix,
-        evidence=_ATALLA_SAMPLES if violation else _ATALLA_LIST,
+        evidence=_ATALLA_SAMPLES if violation else source,
     )
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from keyferry.exchange.doctor.explanations import replay
 from keyferry.exchange.doctor.explanations.explanation import Advice
+from keyferry.hsm.payshield.refusals import MASKED_IN_RECORDING, NOT_IN_RECORDING
 
 _NOT_THIS_LMK: Final = (
     "the key was wrapped by another LMK, is of another key type than the command says, or was"
@@ -170,6 +172,8 @@ ADVICE: Final[Advice] = {
     "D2": ("the curve is unknown or not licensed", "use 00, 01 or 02: P-256, P-384, P-521"),
     "D3": ("the encoding of the public key is not the one for its kind", "use 03 for EC keys"),
     "E0": ("FY knows only version 01", "write FY01"),
+    NOT_IN_RECORDING: replay.NOT_IN_RECORDING,
+    MASKED_IN_RECORDING: replay.MASKED_IN_RECORDING,
 }
 
 GENERAL: Final = (

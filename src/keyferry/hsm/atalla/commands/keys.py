@@ -92,7 +92,7 @@ EXPORT_TR31: Final = Command(
         digits("optional_block_count", 1, 2),
         Item("optional_blocks", optional=True),
     ),
-    response=(Item("block", low=56), hexadecimal("check_digits", 4, 6)),
+    response=(Item("tr31_block", low=56), hexadecimal("check_digits", 4, 6)),
     source=sources.SAMPLES,
     evidence=sources.CLIENT,
 )

@@ -44,7 +44,7 @@ def export_tr31(call: Call) -> Result:
     except MalformedKeyBlockError as error:
         raise CommandRefusedError(VALUE, "key_version") from error
     return {
-        "block": KBPK(Cipher.TDES, kek.material).wrap(header, key.material),
+        "tr31_block": KBPK(Cipher.TDES, kek.material).wrap(header, key.material),
         "check_digits": call.check_digits(key.material),
     }
 
