@@ -73,6 +73,17 @@ def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
 
 
 @pytest.fixture(scope="session")
+def second_simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """The port of another payShield simulator: its own key block LMK, and ZMKs may come in."""
+    process, ready = _start(
+        tmp_path_factory.mktemp("payshield"),
+        *("simulate", "payshield", "--port", "0", "--setting", "import_zmk=yes"),
+    )
+    yield ready["port"]
+    _stop(process)
+
+
+@pytest.fixture(scope="session")
 def futurex_simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """The port of a Futurex simulator."""
     process, ready = _start(

@@ -12,7 +12,7 @@ import click
 from keyferry.cli.options import OutputOptions, output_options
 
 SENDERS = ("payshield", "futurex", "atalla", "apc", "local")
-RECEIVERS = ("apc", "futurex")
+RECEIVERS = ("apc", "payshield", "futurex", "atalla")
 
 
 def exchange_options(function: Callable[..., None]) -> Callable[..., None]:

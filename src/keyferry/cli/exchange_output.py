@@ -40,6 +40,7 @@ def print_result(result: ExchangeResult, options: OutputOptions) -> None:
             ("KDH's wrapped key", result.kdh_key or "(a clear key, not repeated)"),
             *([("Under the KEK", result.key_encryption_key)] if result.key_encryption_key else []),
             *([("Proof by use", result.proof_by_use)] if result.proof_by_use else []),
+            *(("Note", note) for note in result.notes),
             *(("Cleaned up", statement) for statement in result.cleaned_up),
         ]
     )

@@ -14,7 +14,7 @@ from typing import NoReturn, Protocol, runtime_checkable
 from keyferry.errors import DeviceCapabilityError
 from keyferry.exchange.key_request import candidates_of
 from keyferry.exchange.parties.interface import Method
-from keyferry.exchange.plan import Plan
+from keyferry.exchange.plan import Plan, kek_is_aes
 from keyferry.hsm import capabilities as hsm
 from keyferry.hsm.atalla.capabilities import CAPABILITIES as ATALLA
 from keyferry.hsm.capabilities import Capability, Device, MasterKey, Role
@@ -114,7 +114,7 @@ def _row(method: Method, device: Device, role: Role, label: str) -> Capability:
             label,
             "protocol",
             f"no public command of such an HSM lets it {side} by {method}",
-            "use tr34, tr31 or ecdh as keyferry explain and the guide of the HSM say",
+            "use another protocol, as the guide of the HSM says",
         )
     fitting = [row for row in rows if row.master_keys & device.master_keys]
     if not fitting:
@@ -217,7 +217,7 @@ def _check_version(plan: Plan, row: Capability, device: Device, role: Role, labe
             label,
             rule,
             f"firmware {device.firmware} is older than {first[0]}.{first[1]}, the first seen to"
-            f" write version {version}",
+            f" {'write' if role is Role.SENDS else 'know'} version {version}",
             "update the firmware, or send a TDES key under a TDES key (version B)",
         )
     return Rule(rule=rule, finding=f"{version}, {seen}")
@@ -231,7 +231,8 @@ def _version(plan: Plan) -> str | None:
         if not candidates:
             return None
         return "D" if all(algorithm in hsm.AES for algorithm in candidates) else "B"
-    return None
+    aes = kek_is_aes(plan)
+    return None if aes is None else "D" if aes else "B"
 
 
 def _names(master_keys: frozenset[MasterKey]) -> str:

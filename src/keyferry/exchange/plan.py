@@ -26,13 +26,16 @@ from keyferry.exchange.config import (
 from keyferry.exchange.key_request import (
     candidates_of,
     check_strong_enough,
-    flow_of,
     key_request,
 )
 from keyferry.exchange.parties import atalla_keys, futurex_keys
 from keyferry.exchange.parties.interface import Derivation, KeyRequest, Method
-from keyferry.exchange.parties.payshield_keys import (
-    check_kek,
+from keyferry.exchange.parties.payshield_keys import check_kek
+from keyferry.exchange.parties.payshield_keys import is_aes as payshield_is_aes
+from keyferry.exchange.receiving import (
+    check_agreement_authority,
+    check_receivable,
+    check_receiver,
 )
 from keyferry.keys import (
     KeyAlgorithm,
@@ -91,14 +94,11 @@ def make_plan(
     """
     sender = _party(config.kdh, "kdh", kdh, file)
     receiver = _party(config.krd, "krd", krd, file)
-    if not isinstance(receiver, APC | Futurex):
-        raise ConfigurationError(
-            f"{file}: {krd} cannot receive keys", hint="use --krd apc or --krd futurex"
-        )
     place = f"{file}: kdh.{kdh}"
     _check_sender(sender, method, place, test_key)
-    _check_receiver(receiver, method, f"{file}: krd.{krd}")
+    check_receiver(receiver, method, f"{file}: krd.{krd}")
     key = key_request(sender, method, f"{place}.{method}")
+    check_receivable(receiver, key, f"{file}: krd.{krd}")
     if method is Method.TR34:
         return _plan_tr34(sender, receiver, key, place, random_bytes)
     if method is Method.TR31:
@@ -135,30 +135,8 @@ def _check_sender(sender: PartyConfig, method: Method, place: str, test_key: boo
         raise ConfigurationError(
             f"{place}.certificate_authority: the service brings its own certificates"
         )
-    if (
-        isinstance(sender, PayShield)
-        and method is Method.ECDH
-        and isinstance(sender.certificate_authority, str)
-        and sender.certificate_authority != "local"
-    ):
-        raise ConfigurationError(
-            f"{place}.certificate_authority: an AWS Private CA wants a request signed by the key,"
-            " and a payShield key agreement key does not sign",
-            hint='use "local" or the files of a CA',
-        )
-
-
-def _check_receiver(receiver: PartyConfig, method: Method, place: str) -> None:
-    flow = flow_of(receiver, method)
-    for member in ("transport_key", "transport_key_kcv"):
-        if getattr(flow, member):
-            raise ConfigurationError(
-                f"{place}.{method}.{member}: the key comes from the kdh, so it is named there"
-            )
-    if isinstance(receiver, APC) and receiver.certificate_authority != "local":
-        raise ConfigurationError(
-            f"{place}.certificate_authority: the service brings its own certificates"
-        )
+    if isinstance(sender, PayShield):
+        check_agreement_authority(sender, method, place)
 
 
 def _plan_tr34(
@@ -200,7 +178,11 @@ def _plan_tr31(
                 hint="run keyferry exchange tr34 first: its result names the KEK on both sides",
             )
     if isinstance(sender, PayShield):
-        check_kek(sender.tr31.kek, variant_lmk=sender.variant_lmk, place=f"{place}.tr31.kek")
+        member = f"{place}.tr31.kek"
+        check_kek(sender.tr31.kek, variant_lmk=sender.variant_lmk, place=member, wraps=True)
+    if isinstance(receiver, PayShield):
+        member = f"{krd_place}.tr31.kek"
+        check_kek(receiver.tr31.kek, variant_lmk=receiver.variant_lmk, place=member, wraps=False)
     if isinstance(sender, Futurex):
         futurex_keys.check_kek(sender.tr31.kek, place=f"{place}.tr31.kek")
     if isinstance(receiver, Futurex):
@@ -215,6 +197,16 @@ def _plan_tr31(
         kdh_kek=sender.tr31.kek,
         krd_kek=receiver.tr31.kek,
     )
+
+
+def kek_is_aes(plan: Plan) -> bool | None:
+    """Whether the KEK of a TR-31 plan is an AES key; None where neither side's name of it says."""
+    for party, kek in ((plan.kdh, plan.kdh_kek), (plan.krd, plan.krd_kek)):
+        if isinstance(party, PayShield) and kek:
+            return payshield_is_aes(kek)
+        if isinstance(party, Futurex) and kek:
+            return futurex_keys.is_aes(kek)
+    return None
 
 
 def _plan_ecdh(
@@ -249,10 +241,11 @@ def _plan_ecdh(
         "hash_algorithm", (place, ours.hash_algorithm), (krd_place, theirs.hash_algorithm)
     )
     info = _agreed("shared_info", (place, ours.shared_info), (krd_place, theirs.shared_info))
-    if isinstance(sender, PayShield) and len(info) > 99:
-        raise ConfigurationError(
-            f"{place}.ecdh.shared_info: a payShield takes at most 98 hex characters"
-        )
+    for where, party in ((place, sender), (krd_place, receiver)):
+        if isinstance(party, PayShield) and len(info) > 99:
+            raise ConfigurationError(
+                f"{where}.ecdh.shared_info: a payShield takes at most 98 hex characters"
+            )
     return Plan(
         method=Method.ECDH,
         kdh=sender,

@@ -10,6 +10,7 @@ from keyferry.errors import CheckValueMismatchError, ExchangeError
 from keyferry.exchange.parties.interface import Method, ReceivedKey, TransportKey
 from keyferry.exchange.steps import Step
 
+NOT_KEPT = "not kept"  # the mode of use of a key whose master key has no header for it
 MINIMUM_CHECK_VALUE = 4  # hex characters; some HSMs are set to show no more
 
 
@@ -19,7 +20,7 @@ class Attributes:
 
     key_usage: str
     key_algorithm: str
-    mode_of_use: str
+    mode_of_use: str  # a letter, or `NOT_KEPT`
     exportable: bool
 
 
@@ -43,6 +44,7 @@ class ExchangeResult:
     kek_check_value: str = ""  # TR-31 only
     key_encryption_key: str = ""  # the receiver's KEK, TR-31 only
     proof_by_use: str = ""  # empty: not asked for
+    notes: tuple[str, ...] = ()  # what a person should know of the received key
     cleaned_up: tuple[str, ...] = ()
     steps: tuple[Step, ...] = ()
 
@@ -90,8 +92,8 @@ def check_received(key: TransportKey, header: KeyBlockHeader, received: Received
     for member, same in (
         ("key usage", sent.key_usage == got.key_usage),
         ("key algorithm", same_algorithm),
-        ("mode of use", sent.mode_of_use == got.mode_of_use),
-        ("exportability", sent.exportable == got.exportable),
+        ("mode of use", not received.keeps_header or sent.mode_of_use == got.mode_of_use),
+        ("exportability", not received.keeps_header or sent.exportable == got.exportable),
     ):
         if not same:
             raise ExchangeError(f"the receiver shows another {member} than was sent")
@@ -112,6 +114,8 @@ def received_attributes(received: ReceivedKey) -> Attributes:
     return Attributes(
         key_usage=received.attributes.key_usage.code,
         key_algorithm=" or ".join(received.possible) or received.attributes.key_algorithm.value,
-        mode_of_use=received.attributes.modes_of_use.letter.value,
+        mode_of_use=received.attributes.modes_of_use.letter.value
+        if received.keeps_header
+        else NOT_KEPT,
         exportable=received.exportable,
     )

@@ -53,6 +53,8 @@ async def run_exchange(
         await decide_exchange(plan, kdh, krd, steps)
         travelled = await _FLOWS[plan.method](plan, kdh, krd, steps)
         _prove(travelled)
+        for note in travelled.received.notes:
+            steps.detail(note)
         proof = ""
         if prove:
             proof = await prove_by_use(
@@ -135,6 +137,7 @@ def _result(
         nonce=plan.nonce.hex().upper(),
         kek_check_value=travelled.kek.check_value if travelled.kek else "",
         key_encryption_key=travelled.kek.handle if travelled.kek else "",
+        notes=received.notes,
         cleaned_up=tuple(cleaned_up),
         steps=tuple(steps.taken),
     )

@@ -62,7 +62,7 @@ async def run_tr31(
     steps.carried = Carried(data=block.encode("ascii", "replace"))
     header = KeyBlockHeader.parse(block)
     steps.begin(krd.label, "import the key from the key block")
-    received = await krd.import_tr31(block, krd_kek)
+    received = await krd.import_tr31(block, krd_kek, algorithm=key.algorithm)
     return Travelled(key=key, header=header, wrapped=block, received=received, kek=krd_kek)
 
 

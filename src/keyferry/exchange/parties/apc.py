@@ -193,7 +193,13 @@ class APCParty:
             }
         )
 
-    async def import_tr31(self, block: str, kek: KEK) -> ReceivedKey:
+    async def import_tr31(
+        self,
+        block: str,
+        kek: KEK,
+        *,
+        algorithm: KeyAlgorithm | None = None,  # noqa: ARG002 (the service reads it in the block)
+    ) -> ReceivedKey:
         return await self._import(
             Tr31KeyBlock={"WrappingKeyIdentifier": kek.handle, "WrappedKeyBlock": block}
         )

@@ -288,6 +288,7 @@ class FuturexParty:
         return KEK(
             handle=identifier,
             algorithm=possible[0] if len(possible) == 1 else None,
+            possible=possible,
             check_value=shown,
             aes=is_aes(identifier),
         )

@@ -63,7 +63,13 @@ class FuturexReceiver(FuturexParty):
         )
         return _received(arrived)
 
-    async def import_tr31(self, block: str, kek: KEK) -> ReceivedKey:
+    async def import_tr31(
+        self,
+        block: str,
+        kek: KEK,
+        *,
+        algorithm: KeyAlgorithm | None = None,  # noqa: ARG002 (the HSM reads it in the block)
+    ) -> ReceivedKey:
         return _received(await self._driver.import_key_tr31(kek=kek.handle, block=block))
 
     async def import_ecdh(

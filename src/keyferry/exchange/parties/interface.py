@@ -66,6 +66,8 @@ class KEK:
     algorithm: KeyAlgorithm | None  # None: the party can only tell the family
     check_value: str  # empty: the party cannot tell
     aes: bool  # decides the key block version: D under AES, B under TDES
+    # Where the party can only tell the family: every algorithm the KEK may be of.
+    possible: tuple[KeyAlgorithm, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +109,9 @@ class ReceivedKey:
     exportable: bool
     # Where the receiver cannot tell the length of the key: every algorithm it may be of.
     possible: tuple[KeyAlgorithm, ...] = ()
+    # False: under its master key a key has neither a mode of use nor an exportability.
+    keeps_header: bool = True
+    notes: tuple[str, ...] = ()  # what a person should know of this key; never a secret
 
 
 @runtime_checkable
@@ -224,8 +229,17 @@ class KeyReceivingDevice(Party, Protocol):
         """Import the key of a TR-34 token."""
         ...
 
-    async def import_tr31(self, block: str, kek: KEK) -> ReceivedKey:
-        """Import the key of a key block under the shared KEK."""
+    async def import_tr31(
+        self, block: str, kek: KEK, *, algorithm: KeyAlgorithm | None = None
+    ) -> ReceivedKey:
+        """
+        Import the key of a key block under the shared KEK.
+
+        Args:
+            block: as the sender wrote it.
+            kek: as this party looked it up.
+            algorithm: of the key, where its sender knows it; a block may hide its length.
+        """
         ...
 
     async def import_ecdh(

@@ -169,16 +169,20 @@ class LocalParty:
         """Read the clear KEK from the file `identifier`; the receiver's KEK says its algorithm."""
         place = f"{self._place}.tr31.kek"
         self._kek = await asyncio.to_thread(read_key_file, identifier, place=place)
-        if peer is None or peer.algorithm is None:
+        possible = () if peer is None else _algorithms_of(peer)
+        if peer is None or not possible:
             raise ExchangeError("the receiver does not say which algorithm the KEK is of")
-        if len(self._kek) != peer.algorithm.size_bytes:
+        size = len(self._kek)
+        # A receiver may tell no more than the family; the length of the clear key tells the rest.
+        algorithm = next((each for each in possible if each.size_bytes == size), None)
+        if algorithm is None:
             raise CheckValueMismatchError(
-                f"{place}: a key of {len(self._kek)} bytes, but the receiver's KEK is a"
-                f" {peer.algorithm} key",
+                f"{place}: a key of {size} bytes, but the receiver's KEK is of"
+                f" {' or '.join(possible)}",
                 hint="both sides must hold the same KEK",
             )
-        value, _ = key_check_value(peer.algorithm, self._kek.reveal())
-        return KEK(handle="", algorithm=peer.algorithm, check_value=value, aes=peer.aes)
+        value, _ = key_check_value(algorithm, self._kek.reveal())
+        return KEK(handle="", algorithm=algorithm, check_value=value, aes=peer.aes)
 
     async def export_tr31(self, key: TransportKey, kek: KEK) -> str:
         assert self._kek is not None  # noqa: S101 (a KEK comes from `kek`)
@@ -234,6 +238,10 @@ class LocalParty:
 
     async def close(self) -> None:
         self._key = self._kek = None
+
+
+def _algorithms_of(kek: KEK) -> tuple[KeyAlgorithm, ...]:
+    return (kek.algorithm,) if kek.algorithm is not None else kek.possible
 
 
 def _held(credential: Credential) -> PrivateKey:

@@ -107,6 +107,12 @@ def _open_receiver(plan: Plan, file: str, *, keep_trust: bool) -> KeyReceivingDe
         return FuturexReceiver(
             plan.krd, authority, label="FUTUREX (receiver)" if both else "FUTUREX"
         )
+    if isinstance(plan.krd, PayShield):
+        from keyferry.exchange.parties.payshield_receiver import PayShieldReceiver
+
+        place = f"{file}: krd.payshield"
+        label = "PAYSHIELD (receiver)" if isinstance(plan.kdh, PayShield) else "PAYSHIELD"
+        return PayShieldReceiver(plan.krd, open_authority(plan.krd, place), label=label)
     raise ConfigurationError(f"{file}: this build cannot bring keys to the krd yet")
 
 

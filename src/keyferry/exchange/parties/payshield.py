@@ -1,5 +1,5 @@
 """
-A payShield as a sender.
+A payShield as a sender. `payshield_receiver` adds what a receiver does.
 
 The HSM makes the keys, wraps and signs; certificates are issued on this side, because the device
 has no public way to hold a CA. Keys under its LMK are the caller's to keep: nothing is stored in
@@ -105,8 +105,17 @@ class PayShieldParty:
         authority: CertificateAuthority,
         *,
         label: str = "PAYSHIELD",
+        name: str = KDH_NAME,
     ) -> None:
+        """
+        Args:
+            config: where it is, and which of its LMKs is meant.
+            authority: issues its certificates.
+            label: what steps call this party.
+            name: the common name in its certificates.
+        """
         self.label = label
+        self._name = name
         self._authority = authority
         self._config = config
         self._lmk = LMKSelection(
@@ -204,12 +213,12 @@ class PayShieldParty:
             return response.values.raw("signature")
 
         async def request() -> bytes:
-            return await signed_request(public_key, name=KDH_NAME, sign=sign)
+            return await signed_request(public_key, name=self._name, sign=sign)
 
         certificate = await self._authority.issue(
             public_key,
             algorithm=algorithm,
-            name=KDH_NAME,
+            name=self._name,
             usage=CertificateUsage.DIGITAL_SIGNATURE,
             request=request,
             now=datetime.now(UTC),
@@ -267,6 +276,7 @@ class PayShieldParty:
         return KEK(
             handle=identifier,
             algorithm=possible[0] if len(possible) == 1 else None,
+            possible=possible,
             check_value=shown.upper(),
             aes=is_aes(identifier),
         )
@@ -298,7 +308,7 @@ class PayShieldParty:
         certificate = await self._authority.issue(
             public_key,
             algorithm=algorithm,
-            name=KDH_NAME,
+            name=self._name,
             usage=CertificateUsage.KEY_AGREEMENT,
             request=None,
             now=datetime.now(UTC),
@@ -317,6 +327,11 @@ class PayShieldParty:
         trust: Trust,  # noqa: ARG002 (the device holds no trust; it was checked here)
         derivation: Derivation,
     ) -> str:
+        zmk = await self._derive(own, peer, derivation)
+        return await self._export(key, zmk=zmk, aes=derivation.algorithm.is_aes)
+
+    async def _derive(self, own: Credential, peer: Credential, derivation: Derivation) -> str:
+        """Have the HSM derive the wrapping key with the peer; return it under the LMK."""
         private_key = _held(own)
         if not isinstance(private_key, str):
             raise ExchangeError("ECDH needs an EC key")
@@ -331,7 +346,7 @@ class PayShieldParty:
             shared_info=derivation.shared_info,
             algorithm=ALGORITHM_CODES[derivation.algorithm],
         )
-        return await self._export(key, zmk=derived.key, aes=derivation.algorithm.is_aes)
+        return derived.key
 
     async def make_proof(self, key: TransportKey) -> Proof | None:
         """Compute something under the key that travelled."""

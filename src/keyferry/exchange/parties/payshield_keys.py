@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import re
 
-from keyferry.crypto.keyblock import Algorithm, Exportability
+from keyferry.crypto.keyblock import Algorithm, Exportability, KeyBlockHeader, ModeOfUse
 from keyferry.crypto.keyblock.thales import ThalesHeader, ThalesVersion
 from keyferry.errors import ConfigurationError, MalformedKeyBlockError
 from keyferry.hsm.payshield.key_types import exported_usage
 from keyferry.keys import KeyAlgorithm, KeyUsage
 
-# Usages of keys that wrap others on their way out (A8).
+# Usages and modes of keys that wrap others on their way out (A8), and unwrap on their way in (A6).
 KEK_USAGES = ("K0", "K1", "51", "52")
+IMPORT_KEK_USAGES = ("K0", "K1", "52")
+_WRAPS = (ModeOfUse.BOTH_DIRECTIONS, ModeOfUse.ENCRYPT, ModeOfUse.NO_RESTRICTIONS)
+_UNWRAPS = (ModeOfUse.BOTH_DIRECTIONS, ModeOfUse.DECRYPT, ModeOfUse.NO_RESTRICTIONS)
 
 _VARIANT = re.compile(r"^(?:[UX][0-9A-Fa-f]{32}|[TY][0-9A-Fa-f]{48})$")
 _BLOCK = re.compile(r"^S[0-9A-Za-z]+$")
@@ -49,6 +52,28 @@ def possible_algorithms(key: str) -> tuple[KeyAlgorithm, ...]:
         algorithm
         for algorithm in _BY_LETTER.get(header.algorithm, ())
         if -(-(_LENGTH_BYTES + algorithm.size_bytes) // unit) * unit == field_bytes
+    )
+
+
+def variant_schemes(block: str, algorithm: KeyAlgorithm | None) -> tuple[str, ...]:
+    """
+    Return the schemes under which a variant LMK can keep the key of a TR-31 block.
+
+    Args:
+        block: whose payload may be padded to hide the length of its key.
+        algorithm: of the key, if it is known.
+
+    Returns:
+        `U` (double length), `T` (triple length), both with the longer first, or none.
+    """
+    header, offset = KeyBlockHeader.read(block)
+    payload_bytes = (len(block) - offset) // 2 - header.version.mac_bytes
+    return tuple(
+        scheme
+        for scheme, each in (("T", KeyAlgorithm.TDES_3KEY), ("U", KeyAlgorithm.TDES_2KEY))
+        if header.algorithm is Algorithm.TDES
+        and algorithm in (each, None)
+        and _LENGTH_BYTES + each.size_bytes <= payload_bytes
     )
 
 
@@ -87,18 +112,35 @@ def check_wire_form(key: str, *, variant_lmk: bool, place: str) -> None:
         )
 
 
-def check_kek(key: str, *, variant_lmk: bool, place: str) -> None:
+def check_kek(key: str, *, variant_lmk: bool, place: str, wraps: bool) -> None:
     """
     Refuse what is no key encryption key of the LMK scheme, as far as it says so itself.
+
+    Args:
+        key: in wire form.
+        variant_lmk: which scheme the configuration says.
+        place: for messages.
+        wraps: whether it is to wrap a key (A8); else it is to unwrap one (A6).
 
     Raises:
         ConfigurationError: naming `place`.
     """
     check_wire_form(key, variant_lmk=variant_lmk, place=place)
-    if not variant_lmk and ThalesHeader.parse(key).usage not in KEK_USAGES:
+    if variant_lmk:
+        return
+    header = ThalesHeader.parse(key)
+    usages, modes = (KEK_USAGES, _WRAPS) if wraps else (IMPORT_KEK_USAGES, _UNWRAPS)
+    if header.usage not in usages:
         raise ConfigurationError(
-            f"{place} is a key of usage {ThalesHeader.parse(key).usage}, which does not wrap keys",
-            hint=f"expected one of {', '.join(KEK_USAGES)}",
+            f"{place} is a key of usage {header.usage}, which does not"
+            f" {'' if wraps else 'un'}wrap keys",
+            hint=f"expected one of {', '.join(usages)}",
+        )
+    if header.mode not in modes:
+        raise ConfigurationError(
+            f"{place} is a key of mode of use {header.mode.value}, which does not"
+            f" {'' if wraps else 'un'}wrap keys",
+            hint=f"expected one of {', '.join(mode.value for mode in modes)}",
         )
 
 

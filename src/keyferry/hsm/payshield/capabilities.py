@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Final
 
 from keyferry.errors import HSMRefusedError
@@ -118,11 +119,23 @@ CAPABILITIES: Final = (
     Capability(
         protocol=Protocol.TR31,
         role=Role.RECEIVES,
-        master_keys=_VARIANT | _TDES_LMK,
+        master_keys=_VARIANT,
         commands=("A6", "BU"),
         algorithms=TDES,
         wrapping=TDES,
-        block_versions="AB",
+        block_versions="ABC",
+        activities=("import.000.host (and the setting that lets a ZMK in)", "import.00a.host"),
+        evidence=Evidence.INFERRED,
+        source="the table of A6 (R blocks)",
+    ),
+    Capability(
+        protocol=Protocol.TR31,
+        role=Role.RECEIVES,
+        master_keys=_TDES_LMK,
+        commands=("A6", "BU"),
+        algorithms=TDES,
+        wrapping=TDES,
+        block_versions="ABC",
         evidence=Evidence.INFERRED,
         source="the table of A6 (R blocks)",
     ),
@@ -133,9 +146,23 @@ CAPABILITIES: Final = (
         commands=("A6", "BU"),
         algorithms=TDES | AES,
         wrapping=TDES | AES,
-        block_versions="ABD",
+        block_versions="ABCD",
+        since=_VERSION_D,
         evidence=Evidence.FIELD_TABLE,
         source="the table of A6 (R blocks), reproduced by ut-codec-payshield",
+    ),
+    Capability(
+        protocol=Protocol.ECDH,
+        role=Role.RECEIVES,
+        master_keys=_AES_LMK,
+        commands=("FY", "IG", "A6", "BU"),
+        algorithms=TDES | AES,
+        wrapping=CURVES,
+        block_versions="BD",
+        activities=("eckai.K1.host",),
+        since=_VERSION_D,
+        evidence=Evidence.INFERRED,
+        source="IG makes a K1 key of mode B, and the table of A6 takes one for R blocks",
     ),
 )
 
@@ -193,6 +220,23 @@ async def ask_device(client: HostClient, lmk: LMKSelection) -> Device:
         firmware=firmware,
         told=tuple(told),
     )
+
+
+async def ask_enabled(client: HostClient, device: Device, codes: Iterable[str]) -> Device:
+    """
+    Ask a payShield which of some commands it executes; changes nothing.
+
+    Args:
+        client: of the HSM.
+        device: what it said of itself so far.
+        codes: of the commands.
+
+    Raises:
+        HSMError: it does not answer.
+    """
+    enabled = frozenset([code for code in codes if await client.is_enabled(code)])
+    told = ("commands (sent without fields)", ", ".join(sorted(enabled)) or "none of those asked")
+    return replace(device, commands=enabled, told=(*device.told, told))
 
 
 def _lmk(entries: Sequence[Values], identifier: str | None) -> Values | None:

@@ -49,8 +49,10 @@ DRESSED_UP: Final = "75"
 
 UNDER_ZMK: Final = "FF"  # the LMK identifier of a Thales block that travels
 _SIZES: Final = {"Z": 8, "U": 16, "X": 16, "T": 24, "Y": 24}
+# A TMK (51) wraps what goes to a terminal; nothing comes in under one.
 _WRAPPING_USAGES: Final = ("K0", "51", "52")
-_TR31_WRAPPING_USAGES: Final = (*_WRAPPING_USAGES, "K1")
+_UNWRAPPING_USAGES: Final = ("K0", "52")
+_TR31_ONLY: Final = ("K1",)
 _KEPT_LENGTHS: Final = {"D": (8,), "T": (16, 24), "A": (16, 24, 32)}
 
 
@@ -73,7 +75,9 @@ def open_wrapping_key(call: Call, *, wraps: bool, scheme: str) -> DeviceKey:
         terminal = "80D" if call.settings.separate_type_002 else "002"
         return call.open("zmk", terminal if is_tmk else "000")
     key = call.open("zmk", "FFF")
-    usages = _TR31_WRAPPING_USAGES if scheme == "R" else _WRAPPING_USAGES
+    usages: tuple[str, ...] = _WRAPPING_USAGES if wraps else _UNWRAPPING_USAGES
+    if scheme == "R":
+        usages += _TR31_ONLY
     if key.usage not in usages or key.mode not in ("BEN" if wraps else "BDN"):
         raise CommandRefusedError(INVALID_WRAPPING_KEY)
     return key
@@ -225,6 +229,8 @@ def import_key(call: Call, zmk: DeviceKey, field: WireKey, key_type: str) -> tup
     its halves are equal, 17 or 26 where settings forbid the form.
     """
     if field.scheme == "R":
+        if field.body[:1].decode("ascii") not in call.device.firmware.block_versions:
+            raise CommandRefusedError(SYNTAX)  # an older release does not know the letter
         key = _import_tr31(zmk, field)
     elif field.scheme == "S":
         key = _import_thales(zmk, field)
