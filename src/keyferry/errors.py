@@ -331,6 +331,10 @@ class RemoteRefusedError(ExchangeError):
         self.code = code
 
 
+class ProofError(ExchangeError):
+    """What one side computed under a key does not verify under the other's."""
+
+
 class DeviceCapabilityError(ExchangeError):
     """A device says that it cannot do its part of an exchange; nothing was changed."""
 

@@ -57,9 +57,16 @@ async def run_exchange(
             steps.detail(note)
         proof = ""
         if prove:
-            proof = await prove_by_use(
-                travelled.key, travelled.received, kdh=kdh, krd=krd, steps=steps
+            proven = await prove_by_use(
+                travelled.key,
+                travelled.received,
+                mode=travelled.header.mode,
+                kdh=kdh,
+                krd=krd,
+                bring=travelled.bring,
+                steps=steps,
             )
+            proof = proven.text
     except BaseException:
         # Also on Ctrl-C: a key whose way in was not proven must not stay behind unseen.
         for statement in await _clean_up((krd, kdh), failed=True):

@@ -7,7 +7,13 @@ from keyferry.errors import ConfigurationError, KeyStrengthError
 from keyferry.exchange.carried import Carried
 from keyferry.exchange.flows.sender_key import find_sender_key
 from keyferry.exchange.flows.travelled import Travelled
-from keyferry.exchange.parties.interface import KeyDistributionHost, KeyReceivingDevice
+from keyferry.exchange.parties.interface import (
+    KeyDistributionHost,
+    KeyReceivingDevice,
+    KeyRequest,
+    ReceivedKey,
+    TransportKey,
+)
 from keyferry.exchange.plan import Plan
 from keyferry.exchange.steps import Steps
 from keyferry.keys import WrappingMethod, check_strength
@@ -59,4 +65,14 @@ async def run_ecdh(
     received = await krd.import_ecdh(
         block, own=peer, peer=own, trust=krd_trust, derivation=derivation
     )
-    return Travelled(key=key, header=header, wrapped=block, received=received)
+
+    async def bring(request: KeyRequest) -> tuple[TransportKey, ReceivedKey]:
+        another = await kdh.transport_key(request)
+        wrapped = await kdh.export_ecdh(
+            another, own=own, peer=peer, trust=kdh_trust, derivation=derivation
+        )
+        return another, await krd.import_ecdh(
+            wrapped, own=peer, peer=own, trust=krd_trust, derivation=derivation
+        )
+
+    return Travelled(key=key, header=header, wrapped=block, received=received, bring=bring)

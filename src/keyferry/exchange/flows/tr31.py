@@ -11,6 +11,9 @@ from keyferry.exchange.parties.interface import (
     KEK,
     KeyDistributionHost,
     KeyReceivingDevice,
+    KeyRequest,
+    ReceivedKey,
+    TransportKey,
 )
 from keyferry.exchange.plan import Plan
 from keyferry.exchange.result import same_check_value
@@ -63,7 +66,15 @@ async def run_tr31(
     header = KeyBlockHeader.parse(block)
     steps.begin(krd.label, "import the key from the key block")
     received = await krd.import_tr31(block, krd_kek, algorithm=key.algorithm)
-    return Travelled(key=key, header=header, wrapped=block, received=received, kek=krd_kek)
+
+    async def bring(request: KeyRequest) -> tuple[TransportKey, ReceivedKey]:
+        another = await kdh.transport_key(request)
+        wrapped = await kdh.export_tr31(another, kdh_kek)
+        return another, await krd.import_tr31(wrapped, krd_kek, algorithm=another.algorithm)
+
+    return Travelled(
+        key=key, header=header, wrapped=block, received=received, kek=krd_kek, bring=bring
+    )
 
 
 def check_under_kek(algorithm: KeyAlgorithm | None, kek: KEK) -> None:

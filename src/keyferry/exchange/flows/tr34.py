@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from keyferry.crypto.tr34 import parse_header, parse_token
 from keyferry.errors import ConfigurationError
 from keyferry.exchange.carried import Carried
@@ -10,7 +12,10 @@ from keyferry.exchange.flows.travelled import Travelled
 from keyferry.exchange.parties.interface import (
     KeyDistributionHost,
     KeyReceivingDevice,
+    KeyRequest,
     MakesKeyOnExport,
+    ReceivedKey,
+    TransportKey,
 )
 from keyferry.exchange.plan import Plan
 from keyferry.exchange.steps import Steps
@@ -62,4 +67,19 @@ async def run_tr34(
     received = await krd.import_tr34(
         token, own=receiver, peer=own, trust=krd_trust, nonce=plan.nonce
     )
-    return Travelled(key=key, header=header, wrapped=token.hex().upper(), received=received)
+
+    async def bring(request: KeyRequest) -> tuple[TransportKey, ReceivedKey]:
+        another = await kdh.transport_key(request)
+        nonce = os.urandom(len(plan.nonce))
+        wrapped = await kdh.export_tr34(
+            another, own=own, peer=receiver, trust=kdh_trust, nonce=nonce
+        )
+        if isinstance(kdh, MakesKeyOnExport):
+            another = kdh.exported_key(another)
+        return another, await krd.import_tr34(
+            wrapped, own=receiver, peer=own, trust=krd_trust, nonce=nonce
+        )
+
+    return Travelled(
+        key=key, header=header, wrapped=token.hex().upper(), received=received, bring=bring
+    )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from keyferry.crypto.keyblock import KeyBlockHeader
-from keyferry.exchange.parties.interface import KEK, ReceivedKey, TransportKey
+from keyferry.exchange.parties.interface import KEK, KeyRequest, ReceivedKey, TransportKey
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,3 +18,7 @@ class Travelled:
     wrapped: str = field(repr=False)  # a key block, or a token in hex
     received: ReceivedKey
     kek: KEK | None = None  # the receiver's, TR-31 only
+    # Brings another new key the same way, under what both sides agreed on for this one.
+    bring: Callable[[KeyRequest], Awaitable[tuple[TransportKey, ReceivedKey]]] = field(
+        repr=False, compare=False
+    )

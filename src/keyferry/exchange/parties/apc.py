@@ -22,7 +22,7 @@ from keyferry.exchange.parties.apc_keys import (
     read_chain,
     write_attributes,
 )
-from keyferry.exchange.parties.apc_proof import check_proof
+from keyferry.exchange.parties.apc_proof import APCProofs
 from keyferry.exchange.parties.interface import (
     KEK,
     Credential,
@@ -32,13 +32,13 @@ from keyferry.exchange.parties.interface import (
     TransportKey,
     Trust,
 )
-from keyferry.exchange.proof import Proof
 from keyferry.exchange.result import same_check_value
 from keyferry.keys import KeyAlgorithm, KeyAttributes, KeyClass, KeyUsage, ModesOfUse
 
 SETTLE_TIMEOUT_S = 60.0
 SETTLE_POLL_S = 0.5
 DELETE_DAYS = 3  # the shortest waiting period the API allows
+THROW_AWAY = "a throw-away key of the proof by use"
 CLOCK_TOLERANCE = timedelta(minutes=15)
 
 
@@ -72,6 +72,9 @@ class APCParty:
         # What this run made, in the order it was made: (ARN, what it is).
         self._temporary: list[tuple[str, str]] = []
         self._made: list[tuple[str, str]] = []
+        # What a proof by use made or brought beside the key, deleted however the run ends.
+        self._throw_away: list[tuple[str, str]] = []
+        self._opened_data: AWSClient | None = None
 
     async def connect(self) -> str:
         await self._client.read("list_keys", MaxResults=1)
@@ -309,33 +312,64 @@ class APCParty:
             aes=attributes.key_algorithm.is_aes,
         )
 
-    async def check_proof(self, received: ReceivedKey, proof: Proof) -> str:
-        """Verify under the received key what the sender computed under its own."""
-        if self._data_client is None:
-            raise ExchangeError("the data plane is not configured, so nothing can be proven by use")
-        client = self._data_client()
-        try:
-            return await check_proof(client, received, proof, make_pek=self._make_pek)
-        finally:
-            client.close()
+    # --- proof by use ---------------------------------------------------------------------------
 
-    async def _make_pek(self, received: ReceivedKey) -> str:
-        record = _Record(self._temporary, "the PIN encryption key of the proof by use")
+    @property
+    def proofs(self) -> APCProofs:
+        """What the data plane computes and verifies under keys of this Region."""
+        return APCProofs(
+            self._data,
+            make_key=self._make_throw_away,
+            wrap_under=self._wrap_under,
+            unwrap_under=self._unwrap_under,
+        )
+
+    def _data(self) -> AWSClient:
+        """Open the data plane when it is first needed."""
+        if self._opened_data is None:
+            if self._data_client is None:
+                raise ExchangeError(
+                    "the data plane is not configured, so nothing can be proven by use"
+                )
+            self._opened_data = self._data_client()
+        return self._opened_data
+
+    async def _make_throw_away(self, usage: KeyUsage, algorithm: KeyAlgorithm) -> str:
         key = await self._create(
             KeyAttributes(
-                key_usage=KeyUsage.TR31_P0_PIN_ENCRYPTION_KEY,
+                key_usage=usage,
                 key_class=KeyClass.SYMMETRIC_KEY,
-                key_algorithm=received.attributes.key_algorithm,
-                modes_of_use=modes_for(KeyUsage.TR31_P0_PIN_ENCRYPTION_KEY),
+                key_algorithm=algorithm,
+                modes_of_use=modes_for(usage),
             ),
-            record=record,
-            Exportable=False,
+            record=_Record(self._throw_away, THROW_AWAY),
+            # It leaves in the key block that proves a KEK.
+            Exportable=True,
         )
-        arn: str = key["KeyArn"]
-        return arn
+        return str(key["KeyArn"])
+
+    async def _wrap_under(self, arn: str, kek: str) -> tuple[str, str]:
+        answer = await self._client.write(
+            "export_key",
+            ExportKeyIdentifier=arn,
+            KeyMaterial={"Tr31KeyBlock": {"WrappingKeyIdentifier": kek}},
+        )
+        wrapped = answer["WrappedKey"]
+        return str(wrapped["KeyMaterial"]), str(wrapped.get("KeyCheckValue", ""))
+
+    async def _unwrap_under(self, block: str, kek: str) -> str:
+        record = _Record(self._throw_away, THROW_AWAY)
+        material = {"Tr31KeyBlock": {"WrappingKeyIdentifier": kek, "WrappedKeyBlock": block}}
+        answer = await self._client.write("import_key", made=record, KeyMaterial=material)
+        return str((await self._settled(answer["Key"])).get("KeyCheckValue", ""))
+
+    def throw_away(self, identifier: str) -> None:
+        """Have a key that this run made deleted when the run ends, however it ends."""
+        self._throw_away += [(arn, THROW_AWAY) for arn, _ in self._made if arn == identifier]
+        self._made = [made for made in self._made if made[0] != identifier]
 
     async def clean_up(self, *, failed: bool) -> list[str]:
-        doomed = [] if self._keep_trust else list(self._temporary)
+        doomed = [*([] if self._keep_trust else self._temporary), *self._throw_away]
         if failed:
             doomed += self._made
         said = []
@@ -351,11 +385,14 @@ class APCParty:
         if self._keep_trust:
             said += [f"{arn} ({what}) was kept" for arn, what in self._temporary]
         self._temporary.clear()
+        self._throw_away.clear()
         self._made.clear()
         return said
 
     async def close(self) -> None:
         self._client.close()
+        if self._opened_data is not None:
+            self._opened_data.close()
 
     async def _get(self, identifier: str) -> dict[str, Any]:
         answer = await self._client.read("get_key", KeyIdentifier=identifier)

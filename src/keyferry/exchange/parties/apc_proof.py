@@ -1,108 +1,271 @@
-"""Proof by use at the service: the data plane verifies what the sender computed."""
+"""Proof by use at the service: its data plane computes and verifies."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
 
-from keyferry.errors import ExchangeError
+from keyferry.crypto.keyblock import ModeOfUse
+from keyferry.errors import ProofError, RemoteRefusedError
 from keyferry.exchange.aws import AWSClient
-from keyferry.exchange.parties.interface import ReceivedKey
-from keyferry.exchange.proof import (
-    EXPIRY,
-    KSN,
+from keyferry.exchange.parties.apc_proof_attributes import (
+    card_value,
+    decryption,
+    mac,
+    pin_format,
+    pin_generation,
+    pin_verification,
+    transaction,
+    transaction_pin,
+)
+from keyferry.exchange.proof_kinds import (
+    MAC_ALGORITHMS,
     MESSAGE,
     PAN,
-    SERVICE_CODE,
-    CryptogramProof,
-    CVVProof,
-    MACProof,
-    PINBlockProof,
+    PIN_DIGITS,
+    SCRIPT_PIN_BLOCK,
     Proof,
-    TransactionMACProof,
+    ProofKind,
+    UsedKey,
 )
+from keyferry.exchange.result import same_check_value
+from keyferry.keys import KeyAlgorithm, KeyUsage
 
-# Makes a PIN encryption key that a block can be translated to, of the received key's algorithm.
-MakePEK = Callable[[ReceivedKey], Awaitable[str]]
+# Makes a throw-away key of a usage and an algorithm, and returns its ARN.
+MakeKey = Callable[[KeyUsage, KeyAlgorithm], Awaitable[str]]
+# Wraps a key under a KEK as TR-31, and unwraps such a block: the check value that came of it.
+WrapUnder = Callable[[str, str], Awaitable[tuple[str, str]]]
+UnwrapUnder = Callable[[str, str], Awaitable[str]]
+
+_CARD_VALUES: Final = frozenset({ProofKind.CVV, ProofKind.CSC, ProofKind.CVC3, ProofKind.DCVV})
+_MACS: Final = frozenset({ProofKind.MAC, ProofKind.TRANSACTION_MAC, ProofKind.SCRIPT_MAC})
+_PIN_VALUES: Final = frozenset({ProofKind.PVV, ProofKind.IBM_OFFSET})
+_MADE: Final = frozenset(ProofKind) - {ProofKind.TRANSACTION_PIN_BLOCK}
+_CHECKED: Final = frozenset(ProofKind) - {ProofKind.ARQC_AND_SCRIPT_MAC}
+# The usages for which NoRestrictions is a mode that operations accept.
+_UNRESTRICTED: Final = ("B0", "D0", "P0", "E2")
+_MAC_BYTES: Final = 8
+_SCRIPT_MAC_BYTES: Final = 4  # of a payShield that verifies it beside the ARQC
+
+_FAILED: Final = "VerificationFailedException"
+# What opening under another key comes to: a PIN block or a key block that is none.
+_UNREADABLE: Final = "ValidationException"
+_OPENING: Final = ("TranslatePinData", "VerifyPinData", "ImportKey")
 
 
-async def check_proof(
-    client: AWSClient, received: ReceivedKey, proof: Proof, *, make_pek: MakePEK
-) -> str:
-    """
-    Verify what the sender computed, and return what was done in words.
+class APCProofs:
+    """Computes and verifies in one Region of one account."""
 
-    Args:
-        client: of the data plane.
-        received: the key that arrived.
-        proof: what the sender computed.
-        make_pek: makes a second PEK, since only translating shows that a PIN block opens.
+    def __init__(
+        self,
+        client: Callable[[], AWSClient],
+        *,
+        make_key: MakeKey,
+        wrap_under: WrapUnder,
+        unwrap_under: UnwrapUnder,
+    ) -> None:
+        """
+        Args:
+            client: of the data plane.
+            make_key: makes a key that the proof needs beside the proven one, to be deleted.
+            wrap_under: takes the ARN of a key and of a KEK; returns the block and the check value.
+            unwrap_under: takes a block and the ARN of a KEK; returns the check value.
+        """
+        self._client = client
+        self._make_key = make_key
+        self._wrap_under, self._unwrap_under = wrap_under, unwrap_under
 
-    Raises:
-        RemoteRefusedError: it does not verify.
-        ExchangeError: it decrypts to something else, or the endpoint cannot be reached.
-    """
-    arn = received.identifier
-    match proof:
-        case CVVProof():
-            await client.read(
-                "verify_card_validation_data",
-                KeyIdentifier=arn,
+    def makes(self, key: UsedKey) -> frozenset[ProofKind]:
+        return _MADE if self._takes(key) else frozenset()
+
+    def checks(self, key: UsedKey) -> frozenset[ProofKind]:
+        return _CHECKED if self._takes(key) else frozenset()
+
+    @staticmethod
+    def _takes(key: UsedKey) -> bool:
+        return key.mode is not ModeOfUse.NO_RESTRICTIONS or key.usage in _UNRESTRICTED
+
+    async def make(self, kind: ProofKind, key: UsedKey, companion: UsedKey | None) -> Proof:
+        """Compute something under a key; `KeyProofs` says more."""
+        if kind in _CARD_VALUES:
+            answer = await self._read(
+                "generate_card_validation_data",
+                KeyIdentifier=key.handle,
                 PrimaryAccountNumber=PAN,
-                VerificationAttributes={
-                    "CardVerificationValue1": {
-                        "CardExpiryDate": EXPIRY,
-                        "ServiceCode": SERVICE_CODE,
-                    }
-                },
+                GenerationAttributes=card_value(kind),
+            )
+            return Proof(kind=kind, value=answer["ValidationData"])
+        if kind in _MACS:
+            return Proof(kind=kind, value=await self._mac(kind, key))
+        if kind in _PIN_VALUES:
+            assert companion is not None  # noqa: S101 (the kind says that it needs one)
+            return await self._pin_value(kind, key, companion)
+        if kind is ProofKind.PIN_BLOCK:
+            return Proof(kind=kind, value=await self._pin_block(key))
+        if kind is ProofKind.ARQC:
+            return Proof(kind=kind, value=await self._arqc(key))
+        if kind is ProofKind.ARQC_AND_SCRIPT_MAC:
+            assert companion is not None  # noqa: S101 (the kind says that it needs one)
+            value = await self._mac(kind, key)
+            return Proof(kind=kind, value=value, beside=await self._arqc(companion))
+        if kind is ProofKind.KEY_BLOCK:
+            throw_away = await self._make_key(
+                KeyUsage.TR31_P0_PIN_ENCRYPTION_KEY, KeyAlgorithm.TDES_2KEY
+            )
+            block, check_value = await self._wrap_under(throw_away, key.handle)
+            return Proof(kind=kind, value=block, check_value=check_value)
+        clear = SCRIPT_PIN_BLOCK if kind is ProofKind.SCRIPT_PIN_BLOCK else MESSAGE.hex().upper()
+        answer = await self._read(
+            "encrypt_data",
+            KeyIdentifier=key.handle,
+            PlainText=clear,
+            EncryptionAttributes=decryption(kind, key),
+        )
+        return Proof(kind=kind, value=answer["CipherText"])
+
+    async def check(self, proof: Proof, key: UsedKey, companion: UsedKey | None) -> str:
+        """Verify what the other side computed; `KeyProofs` says more."""
+        try:
+            return await self._check(proof, key, companion)
+        except RemoteRefusedError as error:
+            opening = str(error).startswith(_OPENING)
+            if error.code == _FAILED or (opening and error.code == _UNREADABLE):
+                raise ProofError(str(error)) from error
+            raise
+
+    async def _check(self, proof: Proof, key: UsedKey, companion: UsedKey | None) -> str:
+        kind = proof.kind
+        if kind in _CARD_VALUES:
+            await self._read(
+                "verify_card_validation_data",
+                KeyIdentifier=key.handle,
+                PrimaryAccountNumber=PAN,
+                VerificationAttributes=card_value(kind),
                 ValidationData=proof.value,
             )
-        case MACProof():
-            await _verify_mac(client, arn, proof.value, {"Algorithm": proof.algorithm})
-        case TransactionMACProof():
-            attributes = {
-                "KeySerialNumber": KSN,
-                "DukptKeyVariant": "REQUEST",
-                "DukptDerivationType": "TDES_2KEY",
-            }
-            await _verify_mac(client, arn, proof.value, {"DukptIso9797Algorithm3": attributes})
-        case PINBlockProof():
-            pan = {"PrimaryAccountNumber": PAN}
-            pin_format = {"IsoFormat4": pan} if proof.aes else {"IsoFormat0": pan}
-            await client.read(
-                "translate_pin_data",
-                IncomingKeyIdentifier=arn,
-                OutgoingKeyIdentifier=await make_pek(received),
-                IncomingTranslationAttributes=pin_format,
-                OutgoingTranslationAttributes=pin_format,
-                EncryptedPinBlock=proof.value,
+        elif kind in _MACS:
+            await self._read(
+                "verify_mac",
+                KeyIdentifier=key.handle,
+                MessageData=MESSAGE.hex().upper(),
+                Mac=proof.value,
+                MacLength=len(proof.value) // 2,
+                VerificationAttributes=mac(kind, key),
             )
+        elif kind in _PIN_VALUES:
+            assert companion is not None  # noqa: S101 (the kind says that it needs one)
+            await self._read(
+                "verify_pin_data",
+                VerificationKeyIdentifier=key.handle,
+                EncryptionKeyIdentifier=companion.handle,
+                VerificationAttributes=pin_verification(kind, proof.value),
+                EncryptedPinBlock=proof.beside,
+                PrimaryAccountNumber=PAN,
+                PinBlockFormat="ISO_FORMAT_0",
+            )
+        elif kind is ProofKind.ARQC:
+            await self._read(
+                "verify_auth_request_cryptogram",
+                KeyIdentifier=key.handle,
+                AuthRequestCryptogram=proof.value,
+                **transaction(),
+            )
+        elif kind in (ProofKind.PIN_BLOCK, ProofKind.TRANSACTION_PIN_BLOCK):
+            await self._translate(kind, proof.value, key)
             return "translated"
-        case CryptogramProof():
-            answer = await client.read(
-                "decrypt_data",
-                KeyIdentifier=arn,
-                CipherText=proof.value,
-                DecryptionAttributes={
-                    "Symmetric": {"Mode": "CBC", "InitializationVector": proof.iv}
-                },
-            )
-            if str(answer.get("PlainText", "")).upper() != MESSAGE.hex().upper():
-                raise ExchangeError(
-                    f"{arn} was created, but what the sender encrypted under its key decrypts to"
-                    " something else",
-                    hint="do not use the key; it is being deleted",
+        elif kind is ProofKind.KEY_BLOCK:
+            check_value = await self._unwrap_under(proof.value, key.handle)
+            if not same_check_value(check_value, proof.check_value):
+                raise ProofError(
+                    f"the throw-away key in the key block has check value {check_value} after"
+                    f" unwrapping, and had {proof.check_value} before"
                 )
+            return "unwrapped"
+        else:
+            await self._decrypt(kind, proof.value, key)
             return "decrypted"
-    return "verified"
+        return "verified"
 
+    async def _mac(self, kind: ProofKind, key: UsedKey) -> str:
+        size = {} if MAC_ALGORITHMS.get(key.usage) == "HMAC" else {"MacLength": _MAC_BYTES}
+        if kind is ProofKind.ARQC_AND_SCRIPT_MAC:
+            size = {"MacLength": _SCRIPT_MAC_BYTES}
+        answer = await self._read(
+            "generate_mac",
+            KeyIdentifier=key.handle,
+            MessageData=MESSAGE.hex().upper(),
+            GenerationAttributes=mac(kind, key),
+            **size,
+        )
+        return str(answer["Mac"])
 
-async def _verify_mac(client: AWSClient, arn: str, value: str, attributes: dict[str, Any]) -> None:
-    await client.read(
-        "verify_mac",
-        KeyIdentifier=arn,
-        MessageData=MESSAGE.hex().upper(),
-        Mac=value,
-        MacLength=len(value) // 2,
-        VerificationAttributes=attributes,
-    )
+    async def _arqc(self, key: UsedKey) -> str:
+        answer = await self._read(
+            "generate_auth_request_cryptogram", KeyIdentifier=key.handle, **transaction()
+        )
+        return str(answer["AuthRequestCryptogram"])
+
+    async def _pin_value(self, kind: ProofKind, key: UsedKey, pek: UsedKey) -> Proof:
+        answer = await self._read(
+            "generate_pin_data",
+            GenerationKeyIdentifier=key.handle,
+            EncryptionKeyIdentifier=pek.handle,
+            GenerationAttributes=pin_generation(kind),
+            PinDataLength=PIN_DIGITS,
+            PrimaryAccountNumber=PAN,
+            PinBlockFormat="ISO_FORMAT_0",
+        )
+        name = "VerificationValue" if kind is ProofKind.PVV else "PinOffset"
+        value = answer["PinData"][name]
+        return Proof(kind=kind, value=value, beside=answer["EncryptedPinBlock"])
+
+    async def _pin_block(self, key: UsedKey) -> str:
+        """Have a PIN drawn, which takes a key for its PVV too, and return it under `key`."""
+        pvk = await self._make_key(
+            KeyUsage.TR31_V2_VISA_PIN_VERIFICATION_KEY, KeyAlgorithm.TDES_2KEY
+        )
+        answer = await self._read(
+            "generate_pin_data",
+            GenerationKeyIdentifier=pvk,
+            EncryptionKeyIdentifier=key.handle,
+            GenerationAttributes=pin_generation(ProofKind.PVV),
+            PinDataLength=PIN_DIGITS,
+            PrimaryAccountNumber=PAN,
+            PinBlockFormat="ISO_FORMAT_4" if key.is_aes else "ISO_FORMAT_0",
+        )
+        return str(answer["EncryptedPinBlock"])
+
+    async def _translate(self, kind: ProofKind, block: str, key: UsedKey) -> None:
+        """Bring a PIN block under another key: only that shows that it opens."""
+        # A transaction's PIN block has the format of its key too: 4 under AES, 0 under TDES.
+        algorithm = key.algorithms[0]
+        form = pin_format(aes=algorithm.is_aes)
+        pek = await self._make_key(KeyUsage.TR31_P0_PIN_ENCRYPTION_KEY, algorithm)
+        transactional: Mapping[str, Any] = (
+            {"IncomingDukptAttributes": transaction_pin(key)}
+            if kind is ProofKind.TRANSACTION_PIN_BLOCK
+            else {}
+        )
+        await self._read(
+            "translate_pin_data",
+            IncomingKeyIdentifier=key.handle,
+            OutgoingKeyIdentifier=pek,
+            IncomingTranslationAttributes=form,
+            OutgoingTranslationAttributes=form,
+            EncryptedPinBlock=block,
+            **transactional,
+        )
+
+    async def _decrypt(self, kind: ProofKind, value: str, key: UsedKey) -> None:
+        clear = SCRIPT_PIN_BLOCK if kind is ProofKind.SCRIPT_PIN_BLOCK else MESSAGE.hex().upper()
+        answer = await self._read(
+            "decrypt_data",
+            KeyIdentifier=key.handle,
+            CipherText=value,
+            DecryptionAttributes=decryption(kind, key),
+        )
+        if str(answer.get("PlainText", "")).upper() != clear:
+            raise ProofError("it decrypts to something else")
+
+    async def _read(self, operation: str, **parameters: Any) -> dict[str, Any]:
+        return await self._client().read(operation, **parameters)

@@ -28,6 +28,7 @@ from keyferry.errors import (
 from keyferry.exchange.authority import CertificateAuthority
 from keyferry.exchange.certificate_request import signed_request
 from keyferry.exchange.config import Atalla
+from keyferry.exchange.parties.atalla_proof import AtallaProofs
 from keyferry.exchange.parties.interface import (
     KEK,
     Credential,
@@ -274,6 +275,11 @@ class AtallaParty:
         raise ConfigurationError(
             f"no public host command of an Atalla derives keys by {derivation.function}"
         )
+
+    @property
+    def proofs(self) -> AtallaProofs:
+        """What the HSM computes and verifies under keys of the master file key."""
+        return AtallaProofs(self._driver)
 
     async def clean_up(self, *, failed: bool) -> list[str]:  # noqa: ARG002 (leaves nothing)
         return []

@@ -30,6 +30,7 @@ from keyferry.exchange.authority import BACKDATING, CertificateAuthority
 from keyferry.exchange.config import Futurex
 from keyferry.exchange.modes import modes_for
 from keyferry.exchange.parties.futurex_keys import is_aes, possible_algorithms
+from keyferry.exchange.parties.futurex_proof import FuturexProofs
 from keyferry.exchange.parties.interface import (
     KEK,
     Credential,
@@ -331,6 +332,11 @@ class FuturexParty:
             hash_name=derivation.hash_name,
             shared_info=derivation.shared_info,
         )
+
+    @property
+    def proofs(self) -> FuturexProofs:
+        """What the HSM computes and verifies under keys of the PMK."""
+        return FuturexProofs(self._driver)
 
     async def clean_up(self, *, failed: bool) -> list[str]:  # noqa: ARG002 (leaves nothing)
         return []

@@ -39,7 +39,6 @@ from keyferry.exchange.parties.interface import (
 )
 from keyferry.exchange.parties.payshield_keys import is_aes, possible_algorithms
 from keyferry.exchange.parties.payshield_proof import PayShieldProofs
-from keyferry.exchange.proof import Proof
 from keyferry.exchange.result import same_check_value
 from keyferry.hsm.capabilities import Device
 from keyferry.hsm.payshield import (
@@ -348,9 +347,10 @@ class PayShieldParty:
         )
         return derived.key
 
-    async def make_proof(self, key: TransportKey) -> Proof | None:
-        """Compute something under the key that travelled."""
-        return await PayShieldProofs(self._driver, self._lmk, self._key_type(key.usage)).make(key)
+    @property
+    def proofs(self) -> PayShieldProofs:
+        """What the HSM computes and verifies under keys of the LMK."""
+        return PayShieldProofs(self._driver, self._lmk)
 
     async def clean_up(self, *, failed: bool) -> list[str]:  # noqa: ARG002 (leaves nothing)
         return []
