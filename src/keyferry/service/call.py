@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
@@ -87,12 +87,15 @@ class Call:
             write=self.write,
         )
 
-    async def write(self, change: Callable[[Transaction], T]) -> T:
+    async def write(
+        self, change: Callable[[Transaction], T], about: Collection[tuple[str, str]] = ()
+    ) -> T:
         """
         Run a change of the operation and record its answer in the same transaction.
 
         A change that returns no answer (a certificate authority made on the way, say) is a step
-        of the call, not the call, and leaves no record.
+        of the call, not the call, and leaves no record. `about`: see
+        KeyStore.write.
         """
 
         to_send = False
@@ -105,7 +108,7 @@ class Call:
                 tx.append_audit(self._record(answer, None))
             return answer
 
-        answer = await self.region.store.write(audited)
+        answer = await self.region.store.write(audited, about=about)
         if isinstance(answer, msgspec.Struct):
             self._recorded = True
         if to_send:

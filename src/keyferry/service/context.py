@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, TypeVar
@@ -41,6 +41,14 @@ class Peers:
     tags: frozenset[str] = frozenset()  # and those tags follow to
 
 
+class Write(Protocol):
+    """`Call.write`."""
+
+    def __call__(
+        self, change: Callable[[Transaction], T], about: Collection[tuple[str, str]] = ()
+    ) -> Awaitable[T]: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
     """One call. Reads go to `store`; a change goes through `write`, which adds its audit record."""
@@ -55,7 +63,7 @@ class Context:
     limits: Limits = field(default_factory=Limits)
     peers: Peers = field(default_factory=Peers)
     # Runs the change and appends the audit record of its response in the same transaction.
-    write: Callable[[Callable[[Transaction], T]], Awaitable[T]]
+    write: Write
 
     @property
     def account(self) -> str:

@@ -90,7 +90,7 @@ async def create_key(context: Context, request: t.CreateKeyInput) -> t.CreateKey
     def change(tx: Transaction) -> t.CreateKeyOutput:
         return t.CreateKeyOutput(key=insert_key(context, tx, record, tags=tags, regions=regions))
 
-    return await context.write(change)
+    return await context.write(change, about=((record.account, record.key_id),))
 
 
 async def generate_pair(context: Context, algorithm: KeyAlgorithm) -> PrivateKey:

@@ -40,7 +40,7 @@ async def import_key(context: Context, request: t.ImportKeyInput) -> t.ImportKey
             key=insert_key(context, tx, record, tags=tags, regions=regions, helpers=new.helpers)
         )
 
-    return await context.write(change)
+    return await context.write(change, about=((record.account, record.key_id),))
 
 
 async def _open(context: Context, material: t.ImportKeyMaterial) -> NewKey:
