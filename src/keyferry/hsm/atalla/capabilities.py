@@ -52,6 +52,7 @@ CAPABILITIES: Final = (
 
 _OPTION: Final = re.compile(r"\(([0-9A-F]{2})\)")
 _COMMAND: Final = re.compile(r"(?<![0-9A-Za-z(])([0-9A-F]{2,4})(?![0-9A-Za-z)])")
+_RELEASE: Final = re.compile(r"Version: ([0-9]{1,3}\.[0-9]{1,4})")
 _LENGTHS: Final = {"D": "double", "T": "triple"}
 
 
@@ -65,6 +66,7 @@ async def ask_device(driver: AtallaDriver) -> Device:
         HSMError: it does not answer.
     """
     said = await driver.status()
+    release = _RELEASE.search(said.software)
     told = [("software (1101)", said.software)]
     master_keys = frozenset({MasterKey.TDES_MFK, MasterKey.AES_MFK})
     commands = options = None
@@ -86,7 +88,7 @@ async def ask_device(driver: AtallaDriver) -> Device:
     return Device(
         family="atalla",
         master_keys=master_keys,
-        firmware=said.software,
+        firmware=release[1] if release else said.software,
         commands=commands,
         options=options,
         told=tuple(told),

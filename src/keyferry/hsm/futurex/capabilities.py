@@ -17,76 +17,70 @@ from keyferry.hsm.capabilities import (
 )
 from keyferry.hsm.commands import Evidence
 from keyferry.hsm.futurex.driver import FuturexDriver
+from keyferry.keys import KeyAlgorithm
 
 _PMK: Final = frozenset({MasterKey.PMK})
 _SAMPLES: Final = "AWS samples, on firmware 7.4 and 7.6"
 _CERTIFICATES: Final = ("ASGC", "ASYR", "ASSR", "AVPC")
 
-CAPABILITIES: Final = (
-    Capability(
-        protocol=Protocol.TR34,
-        role=Role.SENDS,
+
+def _row(
+    protocol: Protocol,
+    role: Role,
+    commands: tuple[str, ...],
+    *,
+    wrapping: frozenset[KeyAlgorithm],
+    block_versions: str = "BD",
+    source: str = _SAMPLES,
+) -> Capability:
+    """Return a row of a device whose keys are under a PMK; only sending is seen of devices."""
+    return Capability(
+        protocol=protocol,
+        role=role,
         master_keys=_PMK,
-        commands=("GRSA", *_CERTIFICATES, "GPGS", "TRTP"),
+        commands=commands,
         algorithms=TDES | AES,
+        wrapping=wrapping,
+        block_versions=block_versions,
+        evidence=Evidence.CLIENT if role is Role.SENDS else Evidence.INFERRED,
+        source=source,
+    )
+
+
+CAPABILITIES: Final = (
+    _row(
+        Protocol.TR34,
+        Role.SENDS,
+        ("GRSA", *_CERTIFICATES, "GPGS", "TRTP"),
         wrapping=RSA,
         block_versions="D",
-        evidence=Evidence.CLIENT,
-        source=_SAMPLES,
     ),
-    Capability(
-        protocol=Protocol.TR31,
-        role=Role.SENDS,
-        master_keys=_PMK,
-        commands=("GPGS", "TWKA"),
-        algorithms=TDES | AES,
-        wrapping=TDES | AES,
-        block_versions="BD",
-        evidence=Evidence.CLIENT,
-        source=_SAMPLES,
-    ),
-    Capability(
-        protocol=Protocol.ECDH,
-        role=Role.SENDS,
-        master_keys=_PMK,
-        commands=("GPGS", "GECC", *_CERTIFICATES, "SDDH", "TWKA"),
-        algorithms=TDES | AES,
+    _row(Protocol.TR31, Role.SENDS, ("GPGS", "TWKA"), wrapping=TDES | AES),
+    _row(
+        Protocol.ECDH,
+        Role.SENDS,
+        ("GPGS", "GECC", *_CERTIFICATES, "SDDH", "TWKA"),
         wrapping=CURVES,
-        block_versions="BD",
-        evidence=Evidence.CLIENT,
-        source=_SAMPLES,
     ),
-    Capability(
-        protocol=Protocol.TR34,
-        role=Role.RECEIVES,
-        master_keys=_PMK,
-        commands=("GRSA", *_CERTIFICATES, "TRTD"),
-        algorithms=TDES | AES,
+    _row(
+        Protocol.TR34,
+        Role.RECEIVES,
+        ("GRSA", *_CERTIFICATES, "TRTD"),
         wrapping=RSA,
-        block_versions="BD",
-        evidence=Evidence.INFERRED,
         source="name of the command only; the layout is our simulator's",
     ),
-    Capability(
-        protocol=Protocol.TR31,
-        role=Role.RECEIVES,
-        master_keys=_PMK,
-        commands=("TWKM",),
-        algorithms=TDES | AES,
+    _row(
+        Protocol.TR31,
+        Role.RECEIVES,
+        ("TWKM",),
         wrapping=TDES | AES,
-        block_versions="BD",
-        evidence=Evidence.INFERRED,
         source="TWKM of a public client, with key blocks as TWKA has them",
     ),
-    Capability(
-        protocol=Protocol.ECDH,
-        role=Role.RECEIVES,
-        master_keys=_PMK,
-        commands=("GECC", *_CERTIFICATES, "SDDH", "TWKM"),
-        algorithms=TDES | AES,
+    _row(
+        Protocol.ECDH,
+        Role.RECEIVES,
+        ("GECC", *_CERTIFICATES, "SDDH", "TWKM"),
         wrapping=CURVES,
-        block_versions="BD",
-        evidence=Evidence.INFERRED,
         source="SDDH of the AWS samples, TWKM of a public client",
     ),
 )
