@@ -91,6 +91,7 @@ class Dispatcher:
             clock=clock,
             key_limit=self._limits.keys,
             peers=self._peers.transports,
+            circuits=self._peers.circuits,
             alias_limit=self._limits.aliases,
             following=following,
             metrics=self.metrics,

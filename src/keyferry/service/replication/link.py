@@ -18,6 +18,7 @@ import msgspec
 
 from keyferry.crypto.keyblock import KBPK
 from keyferry.errors import (
+    CircuitOpenError,
     KeyferryError,
     PeerProtocolError,
     PeerUnreachableError,
@@ -31,6 +32,7 @@ from keyferry.service.replication.backoff import Backoff
 from keyferry.service.replication.delivery import Delivery, Dispatch, unreachable
 from keyferry.service.replication.keks import KEKs
 from keyferry.service.replication.transport import Transport
+from keyferry.service.store.interface import StoreView
 from keyferry.service.store.replication_records import OutboxRecord
 
 # After so long, what another process wrote and did not deliver is taken over.
@@ -58,6 +60,7 @@ class Link:
     ) -> None:
         self.transport = transport
         self.measurements = delivery.measurements
+        self.on_delivery: list[Callable[[], None]] = []  # called when the store knows of one
         self._delivery = delivery
         self._aliases = aliases
         self._keks = keks
@@ -130,15 +133,19 @@ class Link:
         """Count a failure of the way or the store; return the pause before the next attempt."""
         self._failures += 1
         self.measurements.failed()
-        pause = self._backoff.after(self._failures).total_seconds()
-        log.warning(
-            "replication_link_failed",
-            region=self._delivery.region,
-            peer=self._delivery.peer,
-            failures=self._failures,
-            error=type(error).__name__,
-            reason=str(error),
-        )
+        if isinstance(error, CircuitOpenError):
+            # Nothing was sent. Who sent last and had no answer has logged it.
+            pause = error.retry_after_s
+        else:
+            pause = self._backoff.after(self._failures).total_seconds()
+            log.warning(
+                "replication_link_failed",
+                region=self._delivery.region,
+                peer=self._delivery.peer,
+                failures=self._failures,
+                error=type(error).__name__,
+                reason=str(error),
+            )
         if self._failures >= UNREACHABLE_AFTER:
             peer = self._delivery.peer
             words = (
@@ -163,8 +170,8 @@ class Link:
             await self._aliases.deliver(aliases, self.transport, now=self._clock())
 
     async def _deliver_keys(self, rows: Sequence[OutboxRecord], now: datetime) -> None:
-        kek_id, kek = await self._kek(rows, now)
         view = self._delivery.look_up(rows)
+        kek_id, kek = await self._kek(rows, view, now)
         batch: list[Dispatch] = []
         size = 0
         for row in rows:
@@ -193,15 +200,16 @@ class Link:
         if kek_id is not None and any(r.reason is m.Reason.KEY_BLOCK for r in answer.results):
             await self._keks.forget(self._delivery.peer, kek_id)
         arrived = await self._delivery.conclude(batch, answer.results, self._clock())
+        for told in self.on_delivery:
+            told()
         finished = self._clock()
         for written_at in arrived:
             self.measurements.arrived((finished - written_at).total_seconds())
 
     async def _kek(
-        self, rows: Sequence[OutboxRecord], now: datetime
+        self, rows: Sequence[OutboxRecord], view: StoreView, now: datetime
     ) -> tuple[str | None, KBPK | None]:
         """The KEK to send under, agreed if there is none; none at all if no key is to be sent."""
-        view = self._delivery.look_up(rows)
         if not any(self._delivery.needs_kek(row, view) for row in rows):
             return None, None
         found = self._keks.newest(self._delivery.peer)

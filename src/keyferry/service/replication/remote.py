@@ -80,6 +80,11 @@ class RemotePeers:
         """For each peer, what makes the way there from a Region."""
         return {region: partial(HTTPTransport, peer) for region, peer in self.peers.items()}
 
+    @property
+    def circuits(self) -> Mapping[str, Circuit]:
+        """Whether each peer is asked at all."""
+        return {region: peer.circuit for region, peer in self.peers.items()}
+
     def close(self) -> None:
         """End all that is under way."""
         for peer in self.peers.values():

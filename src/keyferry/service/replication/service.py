@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -17,6 +17,9 @@ from keyferry.service import log
 from keyferry.service.context import Peers
 from keyferry.service.replication.alias_delivery import AliasDelivery
 from keyferry.service.replication.backoff import Backoff
+from keyferry.service.replication.canary import Canary
+from keyferry.service.replication.circuit import Circuit, CircuitState
+from keyferry.service.replication.cuts import Cuts, CuttableTransport
 from keyferry.service.replication.delivery import Delivery, unreachable
 from keyferry.service.replication.following import NOTHING_FOLLOWS, Following
 from keyferry.service.replication.keks import KEKs
@@ -53,6 +56,8 @@ class Replication:
         clock: the time of day in UTC.
         metrics: where lags and failures are counted.
         peers: Regions other services serve, and what makes the way to each.
+        circuits: of these Regions.
+        canary_s: seconds between two canaries of a pair; 0 sends none by itself.
     """
 
     def __init__(
@@ -66,10 +71,14 @@ class Replication:
         backoff: Backoff | None = None,
         metrics: ReplicationMetrics | None = None,
         peers: Mapping[str, TransportFactory] | None = None,
+        circuits: Mapping[str, Circuit] | None = None,
+        canary_s: float = 0.0,
     ) -> None:
         self._metrics = metrics
+        self._canary_s = canary_s
         self._regions = {region.name: region for region in regions}
         remote = peers or {}
+        self._circuits = circuits or {}
         # Made after the process was forked, so that each has its own.
         self._owner = os.urandom(8).hex()
         self._following = following
@@ -84,6 +93,8 @@ class Replication:
         }
         self._receivers: dict[str, Receiver] = {}
         self.links: dict[tuple[str, str], Link] = {}
+        self.canaries: dict[tuple[str, str], Canary] = {}
+        self.cuts = Cuts({r.name: r.store for r in self._regions.values()}, clock=clock)
         self._tasks: list[asyncio.Task[None]] = []
         self._backoff = backoff = backoff or Backoff(most_s=5.0)
         for region in self._regions.values():
@@ -96,6 +107,7 @@ class Replication:
                 clock=clock,
                 key_limit=key_limit,
                 alias_limit=alias_limit,
+                check_cut=partial(self.cuts.check, region.name),
             )
         for region in self._regions.values():
             ways: dict[str, Transport] = {
@@ -105,13 +117,22 @@ class Replication:
             }
             ways |= {peer: make(region.name) for peer, make in remote.items()}
             for peer, transport in ways.items():
-                self.links[region.name, peer] = Link(
+                link = self.links[region.name, peer] = Link(
                     self._delivery(region, peer),
                     self._alias_delivery(region, peer),
                     self._receivers[region.name].keks,
-                    transport,
+                    CuttableTransport(transport, self.cuts, region.name, peer),
                     clock=clock,
                     backoff=backoff,
+                )
+                self.canaries[region.name, peer] = Canary(
+                    region.name,
+                    peer,
+                    store=region.store,
+                    vault=region.vault,
+                    link=link,
+                    owner=self._owner,
+                    clock=clock,
                 )
 
     def _delivery(self, region: ReplicatedRegion, peer: str) -> Delivery:
@@ -163,6 +184,16 @@ class Replication:
             )
         return states
 
+    def circuit_state(self, region: str, peer: str) -> CircuitState:
+        """
+        Whether a peer is asked at all: the circuit all ways to it share. Within one process there
+        is none; then it is open while the link pauses after a failure.
+        """
+        circuit = self._circuits.get(peer)
+        if circuit is not None:
+            return circuit.state
+        return CircuitState.OPEN if self.links[region, peer].failures else CircuitState.CLOSED
+
     def wake(self, region: str) -> None:
         """Say that a Region wrote to its outbox."""
         for (sender, _), link in self.links.items():
@@ -178,7 +209,12 @@ class Replication:
                     # day it is again.
                     log.warning("replication_without_peer", region=region.name, peer=peer)
                     await self._delivery(region, peer).tell_waiting(unreachable(peer))
-        self._tasks = [asyncio.create_task(self._run(link)) for link in self.links.values()]
+        self._tasks = [asyncio.create_task(self._run(link.run)) for link in self.links.values()]
+        if self._canary_s > 0:
+            self._tasks += [
+                asyncio.create_task(self._run(partial(canary.run, self._canary_s)))
+                for canary in self.canaries.values()
+            ]
 
     async def stop(self) -> None:
         """End; what was not delivered is delivered after the next start."""
@@ -189,11 +225,11 @@ class Replication:
                 await task
         self._tasks = []
 
-    async def _run(self, link: Link) -> None:
+    async def _run(self, work: Callable[[], Awaitable[None]]) -> None:
         while True:
             try:
-                await link.run()
-            except Exception as failed:  # noqa: BLE001 (the outermost loop of a link goes on)
+                await work()
+            except Exception as failed:  # noqa: BLE001 (the outermost loop of each task goes on)
                 log.failure(failed, "replication")
                 await asyncio.sleep(1.0)
 
