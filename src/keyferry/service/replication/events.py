@@ -10,19 +10,25 @@ import msgspec
 from keyferry.service.audit import service_call, service_event
 from keyferry.service.control.answers import attributes_answer, is_exportable
 from keyferry.service.store.records import AuditRecord, KeyRecord
+from keyferry.service.store.replication_records import MultiRegionRecord
 
 EXPORT_REPLICA = "ExportKeyReplica"
 IMPORT_REPLICA = "ImportKeyReplica"
 DELETE_REPLICA = "DeleteKeyReplica"
 
 
-def key_arn(record: KeyRecord, *, region: str) -> str:
+def key_arn(record: KeyRecord | MultiRegionRecord, *, region: str) -> str:
     """The ARN of a key in one of its Regions."""
     return f"arn:aws:payment-cryptography:{region}:{record.account}:key/{record.key_id}"
 
 
 def synchronized(
-    kind: str, record: KeyRecord, *, region: str, replica_region: str, now: datetime
+    kind: str,
+    record: KeyRecord | MultiRegionRecord,
+    *,
+    region: str,
+    replica_region: str,
+    now: datetime,
 ) -> AuditRecord:
     """
     A SynchronizeMultiRegionKey event.

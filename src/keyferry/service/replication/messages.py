@@ -23,6 +23,7 @@ APPLY_CHANGES = "ApplyChanges"
 APPLY_ALIASES = "ApplyAliases"
 DESCRIBE_REPLICAS = "DescribeReplicas"
 DESCRIBE_QUOTA = "DescribeQuota"
+PROVE_CANARY = "ProveCanary"
 
 _Account = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{12}$")]
 _KeyId = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-zA-Z]{16,64}$")]
@@ -220,14 +221,15 @@ class Condition(StrEnum):
 
 
 class KeyDescription(Message, kw_only=True, frozen=True):
-    """What can be compared of a key without moving it. The check value is of the opened key."""
+    """What can be compared of a key without moving it."""
 
     account: _Account
     key_id: _KeyId
     condition: Condition
     change_number: _Number = 0
     incarnation: _Number = 0
-    check_value: _Hex | None = None
+    check_value: _Hex | None = None  # of the opened key, computed now
+    kept_check_value: _Hex | None = None  # as its row has it
     attributes: Annotated[str, msgspec.Meta(max_length=1024)] = ""
     state: Annotated[str, msgspec.Meta(max_length=256)] = ""
     waiting: bool = False  # it has news for the primary, which are under way
@@ -251,6 +253,20 @@ class DescribeReplicasOutput(Message, kw_only=True, frozen=True):
 
     replicas: Annotated[list[KeyDescription], msgspec.Meta(max_length=MAX_DESCRIBED)]
     last: KeyReference | None = None
+
+
+class ProveCanaryInput(Message, kw_only=True, frozen=True):
+    """Show that my canary arrived at your side."""
+
+    key_id: _KeyId
+    challenge: _Random
+
+
+class ProveCanaryOutput(Message, kw_only=True, frozen=True):
+    """The change number the canary is at here, and a MAC over it under the canary itself."""
+
+    change_number: _Number
+    mac: Annotated[bytes, msgspec.Meta(min_length=16, max_length=16)] | None = None
 
 
 M = TypeVar("M", bound=Message)

@@ -90,6 +90,9 @@ class InspectionWrites(InspectionReads):
     def _write(self, statement: str, table: Table, values: tuple[Value, ...]) -> int:
         raise NotImplementedError
 
+    def _delete(self, statement: str, parameters: tuple[Value, ...]) -> None:
+        raise NotImplementedError
+
     def _begin_key_epoch(self) -> None:
         raise NotImplementedError
 
@@ -99,5 +102,11 @@ class InspectionWrites(InspectionReads):
     def replace_key(self, key: KeyRecord) -> None:
         values = rows.immutable_key_values(key) + rows.mutable_key_values(key)
         self._write(sql.UPSERT_KEY, KEYS, values)
+        self.erased = True
+        self._begin_key_epoch()
+
+    def erase_key(self, account: str, key_id: str) -> None:
+        for statement in sql.ERASE_KEY:
+            self._delete(statement, (account, key_id))
         self.erased = True
         self._begin_key_epoch()

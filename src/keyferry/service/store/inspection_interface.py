@@ -59,3 +59,7 @@ class InspectionTransaction(InspectionView, Protocol):
         Only for a key that is a copy of one elsewhere: nothing of the row is looked at.
         """
         ...
+
+    def erase_key(self, account: str, key_id: str) -> None:
+        """Erase a key's row, data key, tags and certificate; only for one that cannot be read."""
+        ...

@@ -51,6 +51,11 @@ SELECT_VERIFICATION = f"{VERIFICATIONS.select} WHERE peer = ?"
 UPSERT_VERIFICATION = VERIFICATIONS.upsert
 # Over whatever row there is, whole or broken.
 UPSERT_KEY = sql.KEYS.upsert
+ERASE_KEY = (
+    sql.DELETE_TAGS_OF_KEY,
+    sql.DELETE_ISSUED_CERTIFICATE,
+    "DELETE FROM keys WHERE account = ? AND key_id = ?",
+)
 
 
 def verification_values(record: VerificationRecord) -> tuple[Value, ...]:
