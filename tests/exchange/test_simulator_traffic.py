@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
+from keyferry.cli.main import run
 from keyferry.crypto.check_values import tdes_kcv
 from keyferry.crypto.ciphers import Cipher
 from keyferry.crypto.keyblock import KBPK
@@ -180,3 +182,53 @@ def test_recordings_hold_no_clear_key(
     assert kek.hex().upper() not in written
     # Private keys travel under the master key: nothing begins as a clear one does (PKCS #8).
     assert "020100300D06092A864886F70D010101050004" not in written
+
+
+def test_a_release_without_tr34_is_refused_before_anything_changes(
+    exchange, aws, keys, simulate
+) -> None:
+    """The device lists its commands: the decision falls on them, and is shown with the release."""
+    port = simulate("atalla", "--firmware", "8.1")
+    before = keys()
+    done = exchange("tr34", "atalla", config("atalla", port), "--explain")
+    assert done.code == 1
+    assert "12A, 120, 136, 139 are switched off" in done.err
+    assert "Step 2" not in done.err
+    assert keys() == before
+
+
+@pytest.mark.parametrize(("family", "release"), [("atalla", "8.53"), ("futurex", "7.4")])
+def test_a_release_that_does_tr34(exchange, aws, simulate, family: str, release: str) -> None:
+    """What public clients send is enough for an exchange."""
+    port = simulate(family, "--firmware", release)
+    assert exchange("tr34", family, config(family, port)).result["proven"] is True
+
+
+def test_a_device_without_a_pmk_refuses_the_first_key(exchange, aws, keys, simulate) -> None:
+    """No public command tells that a Futurex has no PMK; its refusal does, before any import."""
+    port = simulate("futurex", "--firmware", "mfk")
+    before = keys()
+    done = exchange("tr34", "futurex", config("futurex", port))
+    assert done.code == 1
+    assert "GPGS generate symmetric key refused with error 903" in done.err
+    assert keys() == before
+
+
+@pytest.mark.parametrize(
+    ("family", "options", "said"),
+    [
+        ("futurex", ("--firmware", "9.9"), "profiles: SIM0-0001, 7.6, 7.4, mfk"),
+        ("atalla", ("--firmware", "9.9"), "profiles: SIM0-0001, 8.53, 8.1"),
+        ("futurex", ("--fault", "error:BG"), "e.g. error:34"),
+        ("atalla", ("--fault", "error:A1"), "e.g. error:41"),
+        ("payshield", ("--fault", "error:1"), "e.g. error:68"),
+        ("atalla", ("--fault", "burn"), "expected drop, garble, delay"),
+        ("futurex", ("--record", "/dev/null"), "the file exists"),
+        ("atalla", ("--replay", "/dev/null"), "not a recording"),
+    ],
+)
+def test_options_that_cannot_work(capsys, family: str, options: tuple[str, str], said: str) -> None:
+    """Exit code 2 with what is possible; nothing listens."""
+    assert run(["simulate", family, "--port", "0", *options]) == 2
+    assert said in capsys.readouterr().err
+    structlog.reset_defaults()
