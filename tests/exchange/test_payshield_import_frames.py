@@ -24,7 +24,7 @@ from keyferry.errors import (
 )
 from keyferry.exchange.authority import LocalAuthority
 from keyferry.exchange.config import PayShield
-from keyferry.exchange.parties.interface import KEK, Credential
+from keyferry.exchange.parties.interface import KEK, Credential, Trust
 from keyferry.exchange.parties.payshield_receiver import PayShieldReceiver
 from keyferry.hsm.payshield.simulator import Device, Settings
 from keyferry.keys import KeyAlgorithm
@@ -201,7 +201,7 @@ async def test_tr34_is_not_offered() -> None:
             await party.receiving_credential(KeyAlgorithm.RSA_2048)
         own = Credential.__new__(Credential)
         with pytest.raises(ConfigurationError, match="imports a TR-34 token"):
-            await party.import_tr34(b"", own=own, peer=own, trust=None, nonce=b"")  # type: ignore[arg-type]
+            await party.import_tr34(b"", own=own, peer=own, trust=Trust(), nonce=b"")
         assert script.asked == []
 
 
