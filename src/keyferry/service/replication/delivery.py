@@ -18,6 +18,7 @@ from functools import partial
 from keyferry.crypto.keyblock import KBPK
 from keyferry.errors import KeyferryError
 from keyferry.service import log
+from keyferry.service.authz.reserved import CANARY_ACCOUNT
 from keyferry.service.replication import messages as m
 from keyferry.service.replication.alias_state import follow_aliases_of_key
 from keyferry.service.replication.backoff import Backoff
@@ -90,7 +91,8 @@ class Delivery:
         """
         Make the message for a row; None if there is nothing to say any more.
 
-        `view` reads the store as it is now. A key that cannot be read or wrapped fails alone: its status says so.
+        `view` reads the store as it is now. A key that cannot be read or wrapped fails alone: its
+        status says so.
         """
         try:
             change = self._change(row, kek, view)
@@ -186,7 +188,9 @@ class Delivery:
             case m.Outcome.APPLIED if destroying:
                 self._gone(tx, record, replica, now)
             case m.Outcome.APPLIED:
-                if self._arrived(tx, record, replica, row, result, now):
+                arrived = self._arrived(tx, record, replica, row, result, now)
+                # The canary has a lag of its own.
+                if arrived and row.account != CANARY_ACCOUNT:
                     return row.written_at
             case m.Outcome.LEFT:
                 self._gone(tx, record, replica, now)

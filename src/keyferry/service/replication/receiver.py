@@ -18,9 +18,11 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from keyferry.errors import PeerProtocolError, StoreError, UnknownReplicationKEKError
 from keyferry.service import log
+from keyferry.service.authz.reserved import CANARY_ACCOUNT
 from keyferry.service.errors import ConflictError
 from keyferry.service.replication import messages as m
 from keyferry.service.replication.alias_receiver import apply_alias
+from keyferry.service.replication.canary_proof import prove_canary
 from keyferry.service.replication.description import describe_replicas
 from keyferry.service.replication.destruction import destroy_replica
 from keyferry.service.replication.events import (
@@ -29,6 +31,7 @@ from keyferry.service.replication.events import (
     replica_created,
     synchronized,
 )
+from keyferry.service.replication.healing import erase_replica, read_key, replace_replica
 from keyferry.service.replication.keks import KEKs
 from keyferry.service.replication.snapshot import (
     OtherCheckValueError,
@@ -67,6 +70,8 @@ class Receiver:
     clock: Callable[[], datetime]
     key_limit: int | None = None
     alias_limit: int | None = None
+    # Raises PeerUnreachableError while the Region is cut off from the peer.
+    check_cut: Callable[[str], None] = lambda _: None
 
     async def root(self) -> x509.Certificate:
         """This Region's root, for its peers."""
@@ -77,10 +82,12 @@ class Receiver:
         Answer a message of `peer`, whom the transport vouches for.
 
         Raises:
+            PeerUnreachableError: the Region is cut off from the peer.
             PeerProtocolError: the message is none.
             CertificateError, KeyAgreementError: the peer's certificate is not what it should be.
             StoreError: the store does not work; nothing may be concluded.
         """
+        self.check_cut(peer)
         if operation == m.GET_ROOT:
             m.decode(body, m.GetRootInput)
             root = await self.root()
@@ -106,6 +113,16 @@ class Receiver:
             asked = m.decode(body, m.DescribeQuotaInput)
             used = self.store.count_keys(asked.account)
             return m.encode(m.DescribeQuotaOutput(keys=used, key_limit=self.key_limit))
+        if operation == m.PROVE_CANARY:
+            proof = await prove_canary(
+                m.decode(body, m.ProveCanaryInput),
+                peer=peer,
+                region=self.region,
+                store=self.store,
+                vault=self.vault,
+                now=self.clock(),
+            )
+            return m.encode(proof)
         raise PeerProtocolError("the replication protocol has no such operation")
 
     async def _agree(self, peer: str, offered: m.AgreeKeyInput) -> m.AgreeKeyOutput:
@@ -157,15 +174,19 @@ class Receiver:
                 prepared = self._prepare(peer, kek_id, change)
                 if isinstance(prepared, m.ChangeResult):
                     return prepared
-                return await self._write(lambda tx: self._put(tx, peer, change, prepared, now))
+                return await self._write(
+                    change, lambda tx: self._put(tx, peer, change, prepared, now)
+                )
             case m.Action.DESTROY:
-                return await self._write(lambda tx: self._destroy(tx, peer, change, now))
+                return await self._write(change, lambda tx: self._destroy(tx, peer, change, now))
             case m.Action.LEFT:
-                return await self._write(lambda tx: self._left(tx, peer, change, now))
+                return await self._write(change, lambda tx: self._left(tx, peer, change, now))
 
-    async def _write(self, change: Callable[[Transaction], m.ChangeResult]) -> m.ChangeResult:
+    async def _write(
+        self, sent: m.Change, change: Callable[[Transaction], m.ChangeResult]
+    ) -> m.ChangeResult:
         try:
-            return await self.store.write(change)
+            return await self.store.write(change, about=((sent.account, sent.key_id),))
         except (StoreError, ConflictError):
             # This key's row may be broken while others are whole: each has its own answer.
             return m.ChangeResult(outcome=m.Outcome.LATER)
@@ -192,21 +213,29 @@ class Receiver:
     def _put(
         self, tx: Transaction, peer: str, change: m.Change, arrived: KeyRecord, now: datetime
     ) -> m.ChangeResult:
-        current = tx.key(change.account, change.key_id)
+        current, broken = read_key(tx, change.account, change.key_id)
         part = tx.multi_region(change.account, change.key_id)
         if part is None:
-            if current is not None:
+            if current is not None or broken:
                 return _refused(m.Reason.ID_IN_USE)
         elif part.part is not RegionPart.REPLICA or part.primary_region != peer:
             return _refused(m.Reason.ID_IN_USE)
-        elif part.change_number >= change.change_number:
+        elif part.change_number > change.change_number or (
+            part.change_number == change.change_number and not broken
+        ):
             return self._known(part, current, change)
         elif _is_tombstone(current) and part.incarnation >= change.incarnation:
             return m.ChangeResult(outcome=m.Outcome.LEFT, change_number=part.change_number)
-        if current is not None and immutable_key_values(current) != immutable_key_values(arrived):
-            return _refused(m.Reason.ID_IN_USE)
-        if current is None or _is_tombstone(current):
-            if self.key_limit is not None and tx.count_keys(change.account) >= self.key_limit:
+        if broken or (
+            current is not None and immutable_key_values(current) != immutable_key_values(arrived)
+        ):
+            replace_replica(tx, current, arrived, region=self.region, now=now)
+        elif current is None or _is_tombstone(current):
+            if (
+                self.key_limit is not None
+                and change.account != CANARY_ACCOUNT
+                and tx.count_keys(change.account) >= self.key_limit
+            ):
                 return _refused(m.Reason.QUOTA)
             self._insert(tx, current, arrived, now)
             # That an earlier incarnation was deleted here is no news any more.
@@ -250,26 +279,24 @@ class Receiver:
         )
 
     def _update(self, tx: Transaction, current: KeyRecord, arrived: KeyRecord) -> None:
-        """Follow the primary in what can change; the material is the same and stays."""
+        """Follow the primary in what can change. The material ought to be the same, and now is."""
         updated = replace(
             current,
+            sealed=arrived.sealed,
             state=arrived.state,
             enabled=arrived.enabled,
             usage_started_at=arrived.usage_started_at,
             usage_stopped_at=arrived.usage_stopped_at,
         )
-        if updated != current:
-            tx.update_key(
-                replace(updated, revision=current.revision + 1), replacing=current.revision
-            )
+        tx.update_key(replace(updated, revision=current.revision + 1), replacing=current.revision)
 
     def _destroy(
         self, tx: Transaction, peer: str, change: m.Change, now: datetime
     ) -> m.ChangeResult:
-        current = tx.key(change.account, change.key_id)
+        current, broken = read_key(tx, change.account, change.key_id)
         part = tx.multi_region(change.account, change.key_id)
         done = m.ChangeResult(outcome=_APPLIED, change_number=change.change_number)
-        if part is None and current is not None:
+        if part is None and (current is not None or broken):
             return done  # somebody else's key: there is no replica of this one here
         if part is not None:
             if part.part is not RegionPart.REPLICA or part.primary_region != peer:
@@ -278,7 +305,9 @@ class Receiver:
                 return m.ChangeResult(outcome=m.Outcome.STALE, change_number=part.change_number)
             if part.change_number == change.change_number:
                 return done
-        if current is not None and not _is_tombstone(current):
+        if broken and part is not None:
+            erase_replica(tx, part, region=self.region, now=now)
+        elif current is not None and not _is_tombstone(current):
             destroy_replica(tx, current, region=self.region, now=now)
         # Kept even if there was no key: a PUT that was sent before may still be under way.
         tx.put_multi_region(_replica_part(peer, change))

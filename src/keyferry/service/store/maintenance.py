@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import msgspec
 
 from keyferry.errors import StoreError, StoreIntegrityError
-from keyferry.service.store import replication_sql, sql
+from keyferry.service.store import inspection_sql, rehearsal_sql, replication_sql, sql
 from keyferry.service.store.engine import Engine, Row, TableShape, Value
 from keyferry.service.store.migrate import migrate, missing
 from keyferry.service.store.opening import kept_store_key
@@ -26,7 +26,7 @@ PAGE_ROWS = 500
 _VERSIONS = "schema_migrations"  # each database keeps its own
 _SEALED = {
     table.name: table
-    for module in (sql, replication_sql)
+    for module in (sql, replication_sql, inspection_sql, rehearsal_sql)
     for table in vars(module).values()
     if isinstance(table, sql.Table)
 }

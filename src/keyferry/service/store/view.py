@@ -7,6 +7,7 @@ from datetime import datetime
 
 from keyferry.service.store import rows, sql
 from keyferry.service.store.engine import Row, Value
+from keyferry.service.store.inspection import InspectionReads
 from keyferry.service.store.records import (
     AliasRecord,
     AuditRecord,
@@ -18,11 +19,12 @@ from keyferry.service.store.records import (
     TokenPurpose,
     TokenRecord,
 )
+from keyferry.service.store.rehearsal import RehearsalReads
 from keyferry.service.store.replication_store import ReplicationReads
 from keyferry.service.store.row_mac import RowMAC
 
 
-class SQLView(ReplicationReads):
+class SQLView(ReplicationReads, InspectionReads, RehearsalReads):
     """The reads of StoreView. Every sealed row is verified before it is decoded."""
 
     def __init__(self, row_mac: RowMAC) -> None:
