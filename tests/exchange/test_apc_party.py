@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from keyferry.errors import ExchangeError
-from keyferry.exchange.parties import apc
+from keyferry.exchange.parties import apc_calls
 from keyferry.exchange.parties.apc import APCParty
 from keyferry.exchange.parties.interface import KEK, KeyRequest
 from keyferry.keys import KeyAlgorithm, KeyUsage
@@ -68,7 +68,7 @@ SHARED = KEK(handle="alias/kek", algorithm=KeyAlgorithm.AES_128, check_value="08
 
 async def test_a_key_that_takes_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """CREATE_IN_PROGRESS is waited for."""
-    monkeypatch.setattr(apc, "SETTLE_POLL_S", 0.0)
+    monkeypatch.setattr(apc_calls, "SETTLE_POLL_S", 0.0)
     pending = {"Key": key(KeyState="CREATE_IN_PROGRESS")}
     receiver, client = party(
         import_key=[pending], get_key=[pending, pending, {"Key": key()}], delete_key=[{}]
@@ -94,8 +94,8 @@ async def test_a_key_that_does_not_come_to_exist(state: str) -> None:
 
 async def test_a_key_that_never_settles(monkeypatch: pytest.MonkeyPatch) -> None:
     """Waiting ends, with the ARN."""
-    monkeypatch.setattr(apc, "SETTLE_POLL_S", 0.0)
-    monkeypatch.setattr(apc, "SETTLE_TIMEOUT_S", 0.01)
+    monkeypatch.setattr(apc_calls, "SETTLE_POLL_S", 0.0)
+    monkeypatch.setattr(apc_calls, "SETTLE_TIMEOUT_S", 0.01)
     pending = {"Key": key(KeyState="CREATE_IN_PROGRESS")}
     receiver, _ = party(import_key=[pending], get_key=[pending] * 1_000_000)
     with pytest.raises(ExchangeError, match="is still being created"):

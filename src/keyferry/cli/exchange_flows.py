@@ -26,8 +26,16 @@ def exchange_options(function: Callable[..., None]) -> Callable[..., None]:
         click.option(
             "--prove",
             is_flag=True,
-            help="Prove the key by use: the HSM computes under its copy, the service verifies."
+            help="Prove the key by use: one side computes under its copy, the other verifies."
             "  [default: compare check values and attributes only]",
+        ),
+        click.option(
+            "--replicate-to",
+            "regions",
+            metavar="REGION",
+            multiple=True,
+            help="Have the key replicated to REGION too (--krd apc), compare the replica, and with"
+            " --prove prove it by use there. May be repeated.  [default: none]",
         ),
         click.option(
             "--keep-trust",
@@ -106,6 +114,7 @@ def _run(
     test_key: bool,
     keep_trust: bool,
     prove: bool,
+    regions: tuple[str, ...],
     explain: bool,
 ) -> None:
     import asyncio
@@ -150,7 +159,9 @@ def _run(
             if explain:
                 print_decision(plan, await decide_exchange(plan, sender, receiver, steps), options)
             else:
-                result = await run_exchange(plan, sender, receiver, steps, prove=prove)
+                result = await run_exchange(
+                    plan, sender, receiver, steps, prove=prove, regions=regions
+                )
                 print_result(result, options)
         finally:
             await sender.close()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from keyferry.exchange.capabilities import Decision
     from keyferry.exchange.doctor import FailureDiagnosis
     from keyferry.exchange.plan import Plan
-    from keyferry.exchange.result import ExchangeResult
+    from keyferry.exchange.result import ExchangeResult, Replica
 
 
 def print_result(result: ExchangeResult, options: OutputOptions) -> None:
@@ -40,10 +40,16 @@ def print_result(result: ExchangeResult, options: OutputOptions) -> None:
             ("KDH's wrapped key", result.kdh_key or "(a clear key, not repeated)"),
             *([("Under the KEK", result.key_encryption_key)] if result.key_encryption_key else []),
             *([("Proof by use", result.proof_by_use)] if result.proof_by_use else []),
+            *(("Replica", _replica(replica)) for replica in result.replicas),
             *(("Note", note) for note in result.notes),
             *(("Cleaned up", statement) for statement in result.cleaned_up),
         ]
     )
+
+
+def _replica(replica: Replica) -> str:
+    shown = f"{replica.key_arn} (KCV {replica.key_check_value}, same key)"
+    return f"{shown}, {replica.proof_by_use}" if replica.proof_by_use else shown
 
 
 def print_decision(plan: Plan, decisions: Sequence[Decision], options: OutputOptions) -> None:

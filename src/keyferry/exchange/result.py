@@ -25,6 +25,16 @@ class Attributes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Replica:
+    """A replica of the received key, which shows the same check value and attributes."""
+
+    region: str
+    key_arn: str
+    key_check_value: str
+    proof_by_use: str = ""  # empty: not asked for
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExchangeResult:
     """One exchange that ended well; nothing in it is secret."""
 
@@ -44,6 +54,7 @@ class ExchangeResult:
     kek_check_value: str = ""  # TR-31 only
     key_encryption_key: str = ""  # the receiver's KEK, TR-31 only
     proof_by_use: str = ""  # empty: not asked for
+    replicas: tuple[Replica, ...] = ()  # in further Regions, each compared with the key
     notes: tuple[str, ...] = ()  # what a person should know of the received key
     cleaned_up: tuple[str, ...] = ()
     steps: tuple[Step, ...] = ()

@@ -18,6 +18,7 @@ from keyferry.exchange.parties.interface import (
 )
 from keyferry.exchange.plan import Plan
 from keyferry.exchange.proof import prove_by_use
+from keyferry.exchange.replicas import check_regions, replicate_to
 from keyferry.exchange.result import (
     ExchangeResult,
     check_received,
@@ -37,6 +38,7 @@ async def run_exchange(
     steps: Steps,
     *,
     prove: bool = False,
+    regions: tuple[str, ...] = (),
 ) -> ExchangeResult:
     """
     Run one exchange.
@@ -45,17 +47,26 @@ async def run_exchange(
     or cannot be proven, what it made on either side is taken back and told as details of the last
     step; otherwise only what served the exchange itself is.
 
+    Args:
+        plan: of the exchange.
+        kdh, krd: the parties.
+        steps: told what is done.
+        prove: prove the key by use too.
+        regions: where the received key gets replicas, each compared and proven like the key.
+
     Raises:
+        ConfigurationError: the receiver has no other Regions.
         CheckValueMismatchError: the key that arrived is not the key that was sent.
         KeyferryError: what one of the parties refused.
     """
+    check_regions(regions, krd)
     try:
         await decide_exchange(plan, kdh, krd, steps)
         travelled = await _FLOWS[plan.method](plan, kdh, krd, steps)
         _prove(travelled)
         for note in travelled.received.notes:
             steps.detail(note)
-        proof = ""
+        proven = None
         if prove:
             proven = await prove_by_use(
                 travelled.key,
@@ -66,14 +77,18 @@ async def run_exchange(
                 bring=travelled.bring,
                 steps=steps,
             )
-            proof = proven.text
+        replicas = await replicate_to(regions, travelled.received, proven, krd=krd, steps=steps)
     except BaseException:
         # Also on Ctrl-C: a key whose way in was not proven must not stay behind unseen.
         for statement in await _clean_up((krd, kdh), failed=True):
             steps.detail(statement)
         raise
     cleaned_up = await _clean_up((krd, kdh), failed=False)
-    return replace(_result(plan, kdh, krd, steps, travelled, cleaned_up), proof_by_use=proof)
+    return replace(
+        _result(plan, kdh, krd, steps, travelled, cleaned_up),
+        proof_by_use=proven.text if proven is not None else "",
+        replicas=replicas,
+    )
 
 
 async def decide_exchange(

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,16 +11,19 @@ from keyferry.errors import CheckValueMismatchError, ExchangeError, KeyferryErro
 from keyferry.exchange.authority import pem_base64
 from keyferry.exchange.aws import AWSClient
 from keyferry.exchange.modes import modes_for
+from keyferry.exchange.parties.apc_calls import KeyCalls, Record, received_key
 from keyferry.exchange.parties.apc_keys import (
     certificate_algorithm,
     check_existing,
     check_usable,
+    in_region,
     read_attributes,
     read_certificate,
     read_chain,
     write_attributes,
 )
 from keyferry.exchange.parties.apc_proof import APCProofs
+from keyferry.exchange.parties.apc_throw_away import ThrowAwayKeys
 from keyferry.exchange.parties.interface import (
     KEK,
     Credential,
@@ -35,22 +36,8 @@ from keyferry.exchange.parties.interface import (
 from keyferry.exchange.result import same_check_value
 from keyferry.keys import KeyAlgorithm, KeyAttributes, KeyClass, KeyUsage, ModesOfUse
 
-SETTLE_TIMEOUT_S = 60.0
-SETTLE_POLL_S = 0.5
 DELETE_DAYS = 3  # the shortest waiting period the API allows
-THROW_AWAY = "a throw-away key of the proof by use"
 CLOCK_TOLERANCE = timedelta(minutes=15)
-
-
-@dataclass(frozen=True, slots=True)
-class _Record:
-    """Notes the key of an answer in a list of what this run made."""
-
-    made: list[tuple[str, str]]
-    what: str
-
-    def __call__(self, answer: dict[str, Any]) -> None:
-        self.made.append((answer["Key"]["KeyArn"], self.what))
 
 
 class APCParty:
@@ -63,18 +50,23 @@ class APCParty:
         label: str = "APC",
         keep_trust: bool = False,
         data_client: Callable[[], AWSClient] | None = None,
+        open_region: Callable[[str], APCParty] | None = None,
     ) -> None:
         self.label = label
+        self.region = client.region
         self._client = client
+        self._keys = KeyCalls(client)
         self._keep_trust = keep_trust
         # Opened only where a key is proven by use: nothing else of an exchange needs it.
         self._data_client = data_client
         # What this run made, in the order it was made: (ARN, what it is).
         self._temporary: list[tuple[str, str]] = []
         self._made: list[tuple[str, str]] = []
-        # What a proof by use made or brought beside the key, deleted however the run ends.
-        self._throw_away: list[tuple[str, str]] = []
+        self._throw_aways = ThrowAwayKeys(self._keys)
         self._opened_data: AWSClient | None = None
+        # Opened only where a key is replicated.
+        self._open_region = open_region
+        self._elsewhere: dict[str, APCParty] = {}
 
     async def connect(self) -> str:
         await self._client.read("list_keys", MaxResults=1)
@@ -85,18 +77,18 @@ class APCParty:
     async def transport_key(self, request: KeyRequest) -> TransportKey:
         if request.generate:
             assert request.algorithm is not None  # noqa: S101 (a plan never generates without one)
-            key = await self._create(
+            key = await self._keys.create(
                 KeyAttributes(
                     key_usage=request.usage,
                     key_class=KeyClass.SYMMETRIC_KEY,
                     key_algorithm=request.algorithm,
                     modes_of_use=modes_for(request.usage),
                 ),
-                record=_Record(self._made, "the key generated for this exchange"),
+                record=Record(self._made, "the key generated for this exchange"),
                 Exportable=True,
             )
         else:
-            key = await self._get(request.transport_key)
+            key = await self._keys.get(request.transport_key)
         attributes = read_attributes(key)
         shown = str(key.get("KeyCheckValue", ""))
         if not request.generate:
@@ -156,10 +148,7 @@ class APCParty:
         )
 
     async def _export(self, key: TransportKey, **material: Mapping[str, Any]) -> str:
-        answer = await self._client.write(
-            "export_key", ExportKeyIdentifier=key.handle, KeyMaterial=material
-        )
-        wrapped = answer["WrappedKey"]
+        wrapped = await self._keys.export(key.handle, **material)
         # The service says again which key it wrapped; a difference would be another key.
         shown = str(wrapped.get("KeyCheckValue", ""))
         if shown and not same_check_value(shown, key.check_value):
@@ -224,30 +213,34 @@ class APCParty:
         )
 
     async def _import(self, **material: Mapping[str, Any]) -> ReceivedKey:
-        record = _Record(self._made, "the imported key")
-        answer = await self._client.write("import_key", made=record, KeyMaterial=material)
-        arn = answer["Key"]["KeyArn"]
-        # Asked for again: what counts is what the service keeps, not what it answered.
-        key = await self._settled(await self._get(arn))
-        return ReceivedKey(
-            identifier=arn,
-            check_value=str(key.get("KeyCheckValue", "")),
-            check_value_method=str(key.get("KeyCheckValueAlgorithm", "")),
-            attributes=read_attributes(key),
-            exportable=bool(key.get("Exportable")),
-        )
+        record = Record(self._made, "the imported key")
+        return received_key(await self._keys.import_(record, **material))
+
+    async def replicate(self, received: ReceivedKey, region: str) -> ReceivedKey:
+        """Have a key replicated to another Region, and return the replica as it is there."""
+        await self._keys.replicate(received.identifier, region)
+        arn = in_region(received.identifier, region)
+        return received_key(await self.party_in(region)._keys.get(arn))
+
+    def party_in(self, region: str) -> APCParty:
+        """The same account in another Region, cleaned up and closed with this party."""
+        if region not in self._elsewhere:
+            if self._open_region is None:
+                raise ExchangeError(f"no way to Region {region} is configured")
+            self._elsewhere[region] = self._open_region(region)
+        return self._elsewhere[region]
 
     # --- what both do ---------------------------------------------------------------------------
 
     async def agreement_credential(self, algorithm: KeyAlgorithm) -> Credential:
-        key = await self._create(
+        key = await self._keys.create(
             KeyAttributes(
                 key_usage=KeyUsage.TR31_K3_ASYMMETRIC_KEY_FOR_KEY_AGREEMENT,
                 key_class=KeyClass.ASYMMETRIC_KEY_PAIR,
                 key_algorithm=algorithm,
                 modes_of_use=ModesOfUse(derive_key=True),
             ),
-            record=_Record(self._temporary, "the key pair of this agreement"),
+            record=Record(self._temporary, "the key pair of this agreement"),
             Exportable=False,
             DeriveKeyUsage=KeyUsage.TR31_K1_KEY_BLOCK_PROTECTION_KEY.value,
         )
@@ -286,7 +279,7 @@ class APCParty:
                 material = {"TrustedCertificatePublicKey": member}
             else:
                 material = {"RootCertificatePublicKey": member}
-            record = _Record(self._temporary, "the CA public key of this exchange")
+            record = Record(self._temporary, "the CA public key of this exchange")
             answer = await self._client.write("import_key", made=record, KeyMaterial=material)
             handle = answer["Key"]["KeyArn"]
         return Trust(handle=handle)
@@ -297,7 +290,7 @@ class APCParty:
         *,
         peer: KEK | None = None,  # noqa: ARG002 (the service knows its own)
     ) -> KEK:
-        key = await self._get(identifier)
+        key = await self._keys.get(identifier)
         attributes = read_attributes(key)
         if attributes.key_usage.code not in ("K0", "K1"):
             raise ExchangeError(
@@ -319,9 +312,7 @@ class APCParty:
         """What the data plane computes and verifies under keys of this Region."""
         return APCProofs(
             self._data,
-            make_key=self._make_throw_away,
-            wrap_under=self._wrap_under,
-            unwrap_under=self._unwrap_under,
+            throw_aways=self._throw_aways,
         )
 
     def _data(self) -> AWSClient:
@@ -334,45 +325,17 @@ class APCParty:
             self._opened_data = self._data_client()
         return self._opened_data
 
-    async def _make_throw_away(self, usage: KeyUsage, algorithm: KeyAlgorithm) -> str:
-        key = await self._create(
-            KeyAttributes(
-                key_usage=usage,
-                key_class=KeyClass.SYMMETRIC_KEY,
-                key_algorithm=algorithm,
-                modes_of_use=modes_for(usage),
-            ),
-            record=_Record(self._throw_away, THROW_AWAY),
-            # It leaves in the key block that proves a KEK.
-            Exportable=True,
-        )
-        return str(key["KeyArn"])
-
-    async def _wrap_under(self, arn: str, kek: str) -> tuple[str, str]:
-        answer = await self._client.write(
-            "export_key",
-            ExportKeyIdentifier=arn,
-            KeyMaterial={"Tr31KeyBlock": {"WrappingKeyIdentifier": kek}},
-        )
-        wrapped = answer["WrappedKey"]
-        return str(wrapped["KeyMaterial"]), str(wrapped.get("KeyCheckValue", ""))
-
-    async def _unwrap_under(self, block: str, kek: str) -> str:
-        record = _Record(self._throw_away, THROW_AWAY)
-        material = {"Tr31KeyBlock": {"WrappingKeyIdentifier": kek, "WrappedKeyBlock": block}}
-        answer = await self._client.write("import_key", made=record, KeyMaterial=material)
-        return str((await self._settled(answer["Key"])).get("KeyCheckValue", ""))
-
     def throw_away(self, identifier: str) -> None:
         """Have a key that this run made deleted when the run ends, however it ends."""
-        self._throw_away += [(arn, THROW_AWAY) for arn, _ in self._made if arn == identifier]
-        self._made = [made for made in self._made if made[0] != identifier]
+        self._throw_aways.take(identifier, self._made)
 
     async def clean_up(self, *, failed: bool) -> list[str]:
-        doomed = [*([] if self._keep_trust else self._temporary), *self._throw_away]
+        doomed = [*([] if self._keep_trust else self._temporary), *self._throw_aways.made]
         if failed:
             doomed += self._made
         said = []
+        for party in self._elsewhere.values():
+            said += await party.clean_up(failed=failed)
         for arn, what in reversed(doomed):
             try:
                 await self._client.write(
@@ -385,46 +348,16 @@ class APCParty:
         if self._keep_trust:
             said += [f"{arn} ({what}) was kept" for arn, what in self._temporary]
         self._temporary.clear()
-        self._throw_away.clear()
+        self._throw_aways.made.clear()
         self._made.clear()
         return said
 
     async def close(self) -> None:
+        for party in self._elsewhere.values():
+            await party.close()
         self._client.close()
         if self._opened_data is not None:
             self._opened_data.close()
-
-    async def _get(self, identifier: str) -> dict[str, Any]:
-        answer = await self._client.read("get_key", KeyIdentifier=identifier)
-        key: dict[str, Any] = answer["Key"]
-        return key
-
-    async def _create(
-        self, attributes: KeyAttributes, *, record: _Record, **members: Any
-    ) -> dict[str, Any]:
-        answer = await self._client.write(
-            "create_key", made=record, KeyAttributes=write_attributes(attributes), **members
-        )
-        return await self._settled(answer["Key"])
-
-    async def _settled(self, key: dict[str, Any]) -> dict[str, Any]:
-        """
-        Wait until a key that is being created exists.
-
-        Raises:
-            ExchangeError: it did not come to exist, or not in time.
-        """
-        arn = key["KeyArn"]
-        try:
-            async with asyncio.timeout(SETTLE_TIMEOUT_S):
-                while key.get("KeyState") == "CREATE_IN_PROGRESS":
-                    await asyncio.sleep(SETTLE_POLL_S)
-                    key = await self._get(arn)
-        except TimeoutError:
-            raise ExchangeError(f"{arn} is still being created") from None
-        if key.get("KeyState") != "CREATE_COMPLETE":
-            raise ExchangeError(f"{arn} is {key.get('KeyState')}")
-        return key
 
 
 def _agreement(

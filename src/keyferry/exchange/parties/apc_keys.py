@@ -115,3 +115,10 @@ def write_attributes(attributes: KeyAttributes) -> dict[str, Any]:
         "KeyAlgorithm": attributes.key_algorithm.value,
         "KeyModesOfUse": dict.fromkeys(attributes.modes_of_use.names, True),
     }
+
+
+def in_region(arn: str, region: str) -> str:
+    """Return the ARN of a key's replica: only the Region differs."""
+    parts = arn.split(":")
+    parts[3] = region
+    return ":".join(parts)

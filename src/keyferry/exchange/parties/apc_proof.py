@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from keyferry.crypto.keyblock import ModeOfUse
@@ -18,6 +18,7 @@ from keyferry.exchange.parties.apc_proof_attributes import (
     transaction,
     transaction_pin,
 )
+from keyferry.exchange.parties.apc_throw_away import ThrowAwayKeys
 from keyferry.exchange.proof_kinds import (
     MAC_ALGORITHMS,
     MESSAGE,
@@ -30,12 +31,6 @@ from keyferry.exchange.proof_kinds import (
 )
 from keyferry.exchange.result import same_check_value
 from keyferry.keys import KeyAlgorithm, KeyUsage
-
-# Makes a throw-away key of a usage and an algorithm, and returns its ARN.
-MakeKey = Callable[[KeyUsage, KeyAlgorithm], Awaitable[str]]
-# Wraps a key under a KEK as TR-31, and unwraps such a block: the check value that came of it.
-WrapUnder = Callable[[str, str], Awaitable[tuple[str, str]]]
-UnwrapUnder = Callable[[str, str], Awaitable[str]]
 
 _CARD_VALUES: Final = frozenset({ProofKind.CVV, ProofKind.CSC, ProofKind.CVC3, ProofKind.DCVV})
 _MACS: Final = frozenset({ProofKind.MAC, ProofKind.TRANSACTION_MAC, ProofKind.SCRIPT_MAC})
@@ -56,24 +51,14 @@ _OPENING: Final = ("TranslatePinData", "VerifyPinData", "ImportKey")
 class APCProofs:
     """Computes and verifies in one Region of one account."""
 
-    def __init__(
-        self,
-        client: Callable[[], AWSClient],
-        *,
-        make_key: MakeKey,
-        wrap_under: WrapUnder,
-        unwrap_under: UnwrapUnder,
-    ) -> None:
+    def __init__(self, client: Callable[[], AWSClient], *, throw_aways: ThrowAwayKeys) -> None:
         """
         Args:
-            client: of the data plane.
-            make_key: makes a key that the proof needs beside the proven one, to be deleted.
-            wrap_under: takes the ARN of a key and of a KEK; returns the block and the check value.
-            unwrap_under: takes a block and the ARN of a KEK; returns the check value.
+            client: opens the data plane, or returns it where it is open.
+            throw_aways: keys that a proof needs beside the proven one.
         """
         self._client = client
-        self._make_key = make_key
-        self._wrap_under, self._unwrap_under = wrap_under, unwrap_under
+        self._throw_aways = throw_aways
 
     def makes(self, key: UsedKey) -> frozenset[ProofKind]:
         return _MADE if self._takes(key) else frozenset()
@@ -109,10 +94,10 @@ class APCProofs:
             value = await self._mac(kind, key)
             return Proof(kind=kind, value=value, beside=await self._arqc(companion))
         if kind is ProofKind.KEY_BLOCK:
-            throw_away = await self._make_key(
+            throw_away = await self._throw_aways.make(
                 KeyUsage.TR31_P0_PIN_ENCRYPTION_KEY, KeyAlgorithm.TDES_2KEY
             )
-            block, check_value = await self._wrap_under(throw_away, key.handle)
+            block, check_value = await self._throw_aways.wrap_under(throw_away, key.handle)
             return Proof(kind=kind, value=block, check_value=check_value)
         clear = SCRIPT_PIN_BLOCK if kind is ProofKind.SCRIPT_PIN_BLOCK else MESSAGE.hex().upper()
         answer = await self._read(
@@ -174,7 +159,7 @@ class APCProofs:
             await self._translate(kind, proof.value, key)
             return "translated"
         elif kind is ProofKind.KEY_BLOCK:
-            check_value = await self._unwrap_under(proof.value, key.handle)
+            check_value = await self._throw_aways.unwrap_under(proof.value, key.handle)
             if not same_check_value(check_value, proof.check_value):
                 raise ProofError(
                     f"the throw-away key in the key block has check value {check_value} after"
@@ -221,7 +206,7 @@ class APCProofs:
 
     async def _pin_block(self, key: UsedKey) -> str:
         """Have a PIN drawn, which takes a key for its PVV too, and return it under `key`."""
-        pvk = await self._make_key(
+        pvk = await self._throw_aways.make(
             KeyUsage.TR31_V2_VISA_PIN_VERIFICATION_KEY, KeyAlgorithm.TDES_2KEY
         )
         answer = await self._read(
@@ -240,7 +225,7 @@ class APCProofs:
         # A transaction's PIN block has the format of its key too: 4 under AES, 0 under TDES.
         algorithm = key.algorithms[0]
         form = pin_format(aes=algorithm.is_aes)
-        pek = await self._make_key(KeyUsage.TR31_P0_PIN_ENCRYPTION_KEY, algorithm)
+        pek = await self._throw_aways.make(KeyUsage.TR31_P0_PIN_ENCRYPTION_KEY, algorithm)
         transactional: Mapping[str, Any] = (
             {"IncomingDukptAttributes": transaction_pin(key)}
             if kind is ProofKind.TRANSACTION_PIN_BLOCK

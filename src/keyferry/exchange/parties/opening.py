@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+import msgspec
+
 from keyferry.crypto.secret import Secret
 from keyferry.errors import ConfigurationError
 from keyferry.exchange.authority import (
@@ -131,6 +133,12 @@ def _open_apc(party: APC, place: str, *, keep_trust: bool, name_region: bool) ->
         label=label,
         keep_trust=keep_trust,
         data_client=lambda: AWSClient("payment-cryptography-data", endpoint, place=place),
+        open_region=lambda region: _open_apc(
+            msgspec.structs.replace(party, region=region),
+            place,
+            keep_trust=keep_trust,
+            name_region=True,
+        ),
     )
 
 
