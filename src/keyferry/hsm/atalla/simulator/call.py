@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import load_der_private_key
 
 from keyferry.crypto.check_values import tdes_kcv
+from keyferry.crypto.ciphers import Cipher, CipherKey
 from keyferry.crypto.keyblock.akb import AKB, AKBHeader
 from keyferry.crypto.tdes_key import TDESKey
 from keyferry.errors import (
@@ -37,17 +39,22 @@ HEADER: Final = "73"
 MFK_NAME: Final = "MFK1"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class OpenedKey:
     """A clear key inside the device."""
 
     header: AKBHeader
     material: bytes = field(repr=False)
 
-    @property
+    @cached_property
     def tdes(self) -> TDESKey:
         """The key for algorithms that want double or triple length."""
         return TDESKey(self.material)
+
+    @cached_property
+    def cipher(self) -> CipherKey:
+        """The key for its cipher, of any length."""
+        return CipherKey(Cipher.TDES, self.material)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +90,16 @@ class Call:
             algorithms: letters of byte 2 that serve; None: all but RSA.
         """
         text = self.values.text(name)
+        # What the key is for belongs to the place: elsewhere the same AKB may be refused.
+        return self.device.opened_keys.once(
+            (text, usages, modes, algorithms),
+            OpenedKey,
+            lambda: self._open_key(name, text, usages, modes, algorithms),
+        )
+
+    def _open_key(
+        self, name: str, text: str, usages: str, modes: str, algorithms: str | None
+    ) -> OpenedKey:
         header = self._parse(name, text).header
         wrong = header.algorithm == "R" or (
             algorithms is not None and header.algorithm not in algorithms

@@ -33,6 +33,7 @@ from keyferry.hsm.atalla.simulator.firmware import Firmware
 from keyferry.hsm.atalla.simulator.outcome import CommandRefusedError
 from keyferry.hsm.atalla.simulator.settings import Settings
 from keyferry.hsm.atalla.simulator.state import State, fresh_state, save_state
+from keyferry.hsm.opened_keys import OpenedKeys
 from keyferry.log import EventLog
 
 T = TypeVar("T")
@@ -78,6 +79,7 @@ class Device:
         self.settings = self.state.settings if settings is None else settings
         self.firmware = firmware
         self._known = HANDLERS.keys() & firmware.commands
+        self.opened_keys = OpenedKeys()
         self.mfk = MFK(bytes.fromhex(self.state.mfk))
         self.volumes: Counter[str] = Counter()
         self._path = path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Final
 
 from keyferry.crypto.check_values import cmac_kcv, tdes_kcv
@@ -17,7 +18,7 @@ from keyferry.keys import KeyAlgorithm, WrappingMethod, check_strength
 SIZES: Final = {Algorithm.TDES: (16, 24), Algorithm.AES: (16, 24, 32)}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class DeviceKey:
     """A clear key, where it came from, and what it may do."""
 
@@ -66,8 +67,9 @@ class DeviceKey:
         except KeyStrengthError:
             raise self.violation() from None
 
+    @cached_property
     def tdes(self) -> TDESKey:
-        """Open a TDES key of two or three parts for payment algorithms."""
+        """The key for payment algorithms: TDES of two or three parts, else refused with 905."""
         return TDESKey(self.tdes_material())
 
     def tdes_material(self) -> bytes:

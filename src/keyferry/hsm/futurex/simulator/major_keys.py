@@ -19,6 +19,7 @@ from keyferry.hsm.futurex.refusals import (
 from keyferry.hsm.futurex.simulator.device_key import DeviceKey, check_symmetric
 from keyferry.hsm.futurex.simulator.mfk import MFK, is_cryptogram
 from keyferry.hsm.futurex.simulator.outcome import CommandRefusedError
+from keyferry.hsm.opened_keys import OpenedKeys
 
 SLOT: Final = "BD"
 # Keys shorter than three-key TDES are padded up to that length, longer ones to the cipher block.
@@ -33,6 +34,7 @@ class MajorKeys:
         self._pmk = Secret(pmk or b"")
         self._mfk = MFK(mfk) if mfk is not None else None
         self._key_table = key_table
+        self._opened = OpenedKeys()
 
     def __repr__(self) -> str:
         return "<MajorKeys>"
@@ -69,6 +71,11 @@ class MajorKeys:
         key, 34 where it is none of the three.
         """
         text = self.dereference(text, tag)
+        return self._opened.once(
+            (text, tag, modifier), DeviceKey, lambda: self._open(text, tag, modifier)
+        )
+
+    def _open(self, text: str, tag: str, modifier: int | None) -> DeviceKey:
         if is_cryptogram(text):
             if modifier is None:
                 raise CommandRefusedError(INVALID, tag)

@@ -19,6 +19,7 @@ import msgspec
 
 from keyferry.errors import ConfigurationError, HSMFrameError, HSMValueError
 from keyferry.hsm.commands import Command
+from keyferry.hsm.opened_keys import OpenedKeys
 from keyferry.hsm.payshield.commands import COMMANDS
 from keyferry.hsm.payshield.framing import BUFFER_BYTES
 from keyferry.hsm.payshield.key_field import Under, WireKey
@@ -45,7 +46,6 @@ from keyferry.hsm.payshield.simulator.call import (
 )
 from keyferry.hsm.payshield.simulator.firmware import DEFAULT as DEFAULT_FIRMWARE
 from keyferry.hsm.payshield.simulator.firmware import Firmware
-from keyferry.hsm.payshield.simulator.key_roles import OpenedKeys
 from keyferry.hsm.payshield.simulator.lmk_store import AnyLMK, LMKStore
 from keyferry.hsm.payshield.simulator.network import NetworkStatistics
 from keyferry.hsm.payshield.simulator.outcome import Answer, CommandRefusedError

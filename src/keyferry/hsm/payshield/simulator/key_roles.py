@@ -25,8 +25,6 @@ USAGE: Final = "A6"
 ALGORITHM: Final = "A7"
 MODE: Final = "A8"
 
-CACHED_KEYS: Final = 1024
-
 ENCRYPT: Final = "BEN"
 DECRYPT: Final = "BDN"
 GENERATE: Final = "CGN"
@@ -118,26 +116,6 @@ def open_role(
     if key.mode not in role.modes:
         raise CommandRefusedError(MODE)
     return key
-
-
-class OpenedKeys:
-    """Keys ready for use, by how they were written; the oldest leave when there are too many."""
-
-    __slots__ = ("_kept",)
-
-    def __init__(self) -> None:
-        self._kept: dict[tuple[object, ...], object] = {}
-
-    def get(self, place: tuple[object, ...], kind: type[T]) -> T | None:
-        """Return what is kept at a place, if it is of a kind."""
-        found = self._kept.get(place)
-        return found if isinstance(found, kind) else None
-
-    def put(self, place: tuple[object, ...], key: object) -> None:
-        """Keep a key."""
-        if len(self._kept) >= CACHED_KEYS:
-            del self._kept[next(iter(self._kept))]
-        self._kept[place] = key
 
 
 def ready(

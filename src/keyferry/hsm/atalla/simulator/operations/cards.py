@@ -7,7 +7,6 @@ import hmac
 from typing import Final
 
 from keyferry.crypto.card_verification import cvv, verify_cvv
-from keyferry.crypto.ciphers import Cipher, CipherKey
 from keyferry.crypto.mac import cbc_mac, retail_mac
 from keyferry.errors import CardDataVerificationError
 from keyferry.hsm.atalla.simulator.call import (
@@ -63,7 +62,7 @@ def encrypt_or_decrypt(call: Call) -> Result:
     data = _data(call)
     if len(data) % 8:
         raise CommandRefusedError(LENGTH, "data")
-    key = CipherKey(Cipher.TDES, opened.material)
+    key = opened.cipher
     result = (key.encrypt_cbc if direction == "E" else key.decrypt_cbc)(data, bytes(8))
     return {
         "shown_direction": direction,
@@ -109,7 +108,7 @@ def _mac(call: Call, modes: str) -> tuple[OpenedKey, bytes]:
     opened = call.key("mac_key", "M", modes=modes)
     data = _data(call)
     if call.values.text("algorithm") == "1":
-        return opened, cbc_mac(CipherKey(Cipher.TDES, opened.material), data)
+        return opened, cbc_mac(opened.cipher, data)
     if len(opened.material) < 16:
         raise CommandRefusedError(KEY_LENGTH, "mac_key")
     return opened, retail_mac(opened.tdes, data)

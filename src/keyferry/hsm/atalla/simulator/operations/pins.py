@@ -28,7 +28,7 @@ def _pan(digits: str) -> str:
 
 def pin_key(call: Call, name: str, modes: str) -> CipherKey:
     """Open a PIN encryption key of any length."""
-    return CipherKey(Cipher.TDES, call.key(name, "P", modes=modes).material)
+    return call.key(name, "P", modes=modes).cipher
 
 
 @handles("30")
@@ -196,5 +196,4 @@ def _verification(call: Call) -> tuple[CipherKey, str, str]:
 
 
 def _key(call: Call, algorithms: str) -> CipherKey:
-    opened = call.key("kpv", "V", modes="NV", algorithms=algorithms)
-    return CipherKey(Cipher.TDES, opened.material)
+    return call.key("kpv", "V", modes="NV", algorithms=algorithms).cipher

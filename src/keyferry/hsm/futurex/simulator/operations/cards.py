@@ -66,7 +66,7 @@ def verify(call: Call) -> Result:
 def _cvk(call: Call, modes: str) -> TDESKey:
     key = open_halves(call, ("cvk_left", "CA"), ("cvk_right", "CB"), modifier=CVK_MODIFIER)
     key.require(_USAGES, modes)
-    return key.tdes()
+    return key.tdes
 
 
 def _make(call: Call, cvk: TDESKey, service_code: str) -> str:

@@ -102,13 +102,13 @@ def make_pvv(call: Call) -> Result:
 def _pek(call: Call, name: str, tag: str, modes: str) -> TDESKey:
     key = call.open(name, tag, modifier=PEK_MODIFIER)
     key.require(_PEK_USAGES, modes)
-    return key.tdes()
+    return key.tdes
 
 
 def _pvk(call: Call, modes: str) -> TDESKey:
     key = open_halves(call, ("pvk_left", "CA"), ("pvk_right", "CB"), modifier=PVK_MODIFIER)
     key.require(_PVK_USAGES, modes)
-    return key.tdes()
+    return key.tdes
 
 
 def _open_pin(call: Call, pek: TDESKey) -> str | None:
