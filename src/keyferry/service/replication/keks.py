@@ -13,7 +13,7 @@ from __future__ import annotations
 import hmac
 import os
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -26,6 +26,7 @@ from keyferry.crypto.kdf import KeyDerivationFunction, derive_key
 from keyferry.crypto.keyblock import KBPK
 from keyferry.crypto.secret import Secret
 from keyferry.errors import PeerProtocolError, UnknownReplicationKEKError
+from keyferry.service import log
 from keyferry.service.replication.identity import CURVE, Identity, verify_peer
 from keyferry.service.replication.messages import AgreeKeyInput, AgreeKeyOutput
 from keyferry.service.store.interface import KeyStore
@@ -35,6 +36,8 @@ from keyferry.service.vault.interface import Vault
 
 KEK_BYTES = 32
 RANDOM_BYTES = 32
+# A message takes seconds at most; an hour leaves room for clocks.
+REPLACED_KEK_LIFETIME = timedelta(hours=1)
 _MOST_OPENED = 64
 _KEK_ID_BYTES = 16
 _CHECK_VALUE_BYTES = 5
@@ -77,6 +80,30 @@ class KEKs:
         """Give up a KEK to send under, which the peer does not know any more."""
         self._opened.pop((KEKDirection.TO, peer, kek_id), None)
         await self._store.write(lambda tx: tx.delete_replication_kek(KEKDirection.TO, peer, kek_id))
+
+    async def sweep(self, *, now: datetime) -> int:
+        """
+        Erase KEKs that were replaced long enough ago, and return how many.
+
+        The newest of a pair stays, however old. If the peer still sends under one that is gone
+        here (it never heard that a new one was agreed), it is told so, and agrees anew.
+        """
+        # Others may have been erased by another process: opened ones are opened again.
+        self._opened.clear()
+        newest: dict[tuple[KEKDirection, str], ReplicationKEKRecord] = {}
+        records = self._store.replication_keks()
+        for record in records:
+            newest[record.direction, record.peer] = record
+        replaced = [
+            record
+            for record in records
+            if record is not newest[record.direction, record.peer]
+            and newest[record.direction, record.peer].created_at <= now - REPLACED_KEK_LIFETIME
+        ]
+        if replaced:
+            await self._store.write(lambda tx: tx.erase_replication_keks(replaced))
+            log.info("replication_keks_erased", region=self._region, count=len(replaced))
+        return len(replaced)
 
     def offer(self) -> Offer:
         """Begin an agreement; see `Offer`."""

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from keyferry.service.store import inspection_sql as sql
 from keyferry.service.store import replication_sql, rows
-from keyferry.service.store.engine import Row, Value
+from keyferry.service.store.engine import Engine, Row, Value
 from keyferry.service.store.inspection_records import Backlog, KeyName, VerificationRecord
 from keyferry.service.store.records import KeyRecord
-from keyferry.service.store.replication_records import OutboxRecord, ReplicationKEKRecord
+from keyferry.service.store.replication_records import (
+    KEKDirection,
+    OutboxRecord,
+    ReplicationKEKRecord,
+)
 from keyferry.service.store.row_mac import RowMAC
 from keyferry.service.store.sql import KEYS, Table
 
@@ -37,8 +42,11 @@ class InspectionReads:
         )
 
     def outbox_held_messages(self, region: str) -> list[tuple[str | None, int]]:
-        found = self._fetch(sql.COUNT_HELD_BY_MESSAGE, (region,))
-        return [(message, int(count)) for message, count in found]
+        counts: Counter[str | None] = Counter()
+        for statement in (sql.COUNT_HELD_KEYS_BY_MESSAGE, sql.COUNT_HELD_ALIASES_BY_MESSAGE):
+            for message, count in self._fetch(statement, (region,)):
+                counts[message] += int(count)
+        return counts.most_common()
 
     def outbox_held_page(
         self, region: str, *, after: KeyName | None, limit: int
@@ -85,12 +93,16 @@ class InspectionReads:
 class InspectionWrites(InspectionReads):
     """The changes of InspectionTransaction."""
 
+    _engine: Engine
     erased: bool  # something was destroyed, and the engine's own copies of it must go
 
     def _write(self, statement: str, table: Table, values: tuple[Value, ...]) -> int:
         raise NotImplementedError
 
-    def _delete(self, statement: str, parameters: tuple[Value, ...]) -> None:
+    def _delete(self, statement: str, table: Table, key: tuple[Value, ...]) -> None:
+        raise NotImplementedError
+
+    def delete_replication_kek(self, direction: KEKDirection, peer: str, kek_id: str) -> None:
         raise NotImplementedError
 
     def _begin_key_epoch(self) -> None:
@@ -105,8 +117,14 @@ class InspectionWrites(InspectionReads):
         self.erased = True
         self._begin_key_epoch()
 
+    def erase_replication_keks(self, keks: Sequence[ReplicationKEKRecord]) -> None:
+        for kek in keks:
+            self.delete_replication_kek(kek.direction, kek.peer, kek.kek_id)
+            self.erased = True
+
     def erase_key(self, account: str, key_id: str) -> None:
-        for statement in sql.ERASE_KEY:
-            self._delete(statement, (account, key_id))
+        for statement in sql.ERASE_WHAT_KEYS_HAVE:
+            self._engine.send(statement, (account, key_id))
+        self._delete(sql.DELETE_KEY, KEYS, (account, key_id))
         self.erased = True
         self._begin_key_epoch()

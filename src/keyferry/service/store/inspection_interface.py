@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from keyferry.service.store.inspection_records import Backlog, KeyName, VerificationRecord
@@ -58,6 +59,10 @@ class InspectionTransaction(InspectionView, Protocol):
 
         Only for a key that is a copy of one elsewhere: nothing of the row is looked at.
         """
+        ...
+
+    def erase_replication_keks(self, keks: Sequence[ReplicationKEKRecord]) -> None:
+        """Erase KEKs, and what copies of them the engine has."""
         ...
 
     def erase_key(self, account: str, key_id: str) -> None:

@@ -24,10 +24,15 @@ SELECT_OLDEST_WAITING = (
     "SELECT written_at FROM replication_outbox WHERE region = ? AND held = 0 "
     "ORDER BY written_at LIMIT 1"
 )
-COUNT_HELD_BY_MESSAGE = (
-    "SELECT r.message, count(*) FROM replication_outbox o LEFT JOIN replicas r "
+COUNT_HELD_KEYS_BY_MESSAGE = (
+    "SELECT r.message, count(*) FROM replication_outbox o JOIN replicas r "
     "ON r.account = o.account AND r.key_id = o.key_id AND r.region = o.region "
-    "WHERE o.region = ? AND o.held = 1 GROUP BY r.message ORDER BY count(*) DESC, r.message"
+    "WHERE o.region = ? AND o.held = 1 GROUP BY r.message"
+)
+COUNT_HELD_ALIASES_BY_MESSAGE = (
+    "SELECT f.message, count(*) FROM replication_outbox o JOIN followed_aliases f "
+    "ON f.account = o.account AND f.name = o.key_id AND f.region = o.region "
+    "WHERE o.region = ? AND o.held = 1 GROUP BY f.message"
 )
 SELECT_HELD_PAGE = (
     f"{OUTBOX.select} WHERE region = ? AND held = 1 AND (account, key_id) > (?, ?) "
@@ -51,11 +56,8 @@ SELECT_VERIFICATION = f"{VERIFICATIONS.select} WHERE peer = ?"
 UPSERT_VERIFICATION = VERIFICATIONS.upsert
 # Over whatever row there is, whole or broken.
 UPSERT_KEY = sql.KEYS.upsert
-ERASE_KEY = (
-    sql.DELETE_TAGS_OF_KEY,
-    sql.DELETE_ISSUED_CERTIFICATE,
-    "DELETE FROM keys WHERE account = ? AND key_id = ?",
-)
+ERASE_WHAT_KEYS_HAVE = (sql.DELETE_TAGS_OF_KEY, sql.DELETE_ISSUED_CERTIFICATE)
+DELETE_KEY = "DELETE FROM keys WHERE account = ? AND key_id = ?"
 
 
 def verification_values(record: VerificationRecord) -> tuple[Value, ...]:
