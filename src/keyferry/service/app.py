@@ -84,6 +84,7 @@ class Application:
 
         What is due in the store is one process's to do; opened keys are each process's own.
         """
+        await self.dispatcher.replication.sweep(now, erase=self._sweeps)
         for region in self._regions.values():
             region.keys.forget_idle()
             if not self._sweeps:

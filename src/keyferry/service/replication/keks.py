@@ -81,6 +81,10 @@ class KEKs:
         self._opened.pop((KEKDirection.TO, peer, kek_id), None)
         await self._store.write(lambda tx: tx.delete_replication_kek(KEKDirection.TO, peer, kek_id))
 
+    def close_opened(self) -> None:
+        """Open each again when it is used: another process may have erased one meanwhile."""
+        self._opened.clear()
+
     async def sweep(self, *, now: datetime) -> int:
         """
         Erase KEKs that were replaced long enough ago, and return how many.
@@ -88,8 +92,6 @@ class KEKs:
         The newest of a pair stays, however old. If the peer still sends under one that is gone
         here (it never heard that a new one was agreed), it is told so, and agrees anew.
         """
-        # Others may have been erased by another process: opened ones are opened again.
-        self._opened.clear()
         newest: dict[tuple[KEKDirection, str], ReplicationKEKRecord] = {}
         records = self._store.replication_keks()
         for record in records:

@@ -184,6 +184,22 @@ class Replication:
             )
         return states
 
+    @property
+    def canary_s(self) -> float:
+        """Seconds between two canaries of a pair; 0 sends none by itself."""
+        return self._canary_s
+
+    async def sweep(self, now: datetime, *, erase: bool = True) -> None:
+        """Close opened KEKs; in one process of several, `erase` those that were replaced."""
+        for name, receiver in self._receivers.items():
+            receiver.keks.close_opened()
+            if not erase:
+                continue
+            try:
+                await receiver.keks.sweep(now=now)
+            except KeyferryError as error:
+                log.warning("replication_sweep_failed", region=name, reason=str(error))
+
     def circuit_state(self, region: str, peer: str) -> CircuitState:
         """
         Whether a peer is asked at all: the circuit all ways to it share. Within one process there
