@@ -254,9 +254,10 @@ class PeerProtocolError(ReplicationError):
 class CircuitOpenError(PeerUnreachableError):
     """Another Region did not answer lately, and it is not time to ask again."""
 
-    def __init__(self, peer: str, *, retry_after_s: float) -> None:
+    def __init__(self, peer: str, *, retry_after_s: float, last: KeyferryError | None) -> None:
         super().__init__(f"{peer} did not answer; it is asked again in {retry_after_s:.1f} s")
         self.retry_after_s = retry_after_s
+        self.last = last  # what went wrong when it was asked
 
 
 class PeerRefusedError(ReplicationError):

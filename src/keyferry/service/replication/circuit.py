@@ -52,6 +52,7 @@ class Circuit:
         self._failures = 0
         self._next_probe = 0.0
         self._probing = False
+        self._last: KeyferryError | None = None
 
     @property
     def failures(self) -> int:
@@ -79,7 +80,8 @@ class Circuit:
         probe = self._admit()
         try:
             yield
-        except KeyferryError:
+        except KeyferryError as error:
+            self._last = error
             self._failed(probe)
             raise
         else:
@@ -97,10 +99,10 @@ class Circuit:
                 self._probing = True
                 return True
             case CircuitState.HALF_OPEN:
-                raise CircuitOpenError(self._peer, retry_after_s=_PROBED_S)
+                raise CircuitOpenError(self._peer, retry_after_s=_PROBED_S, last=self._last)
             case CircuitState.OPEN:
-                pause = self._next_probe - self._monotonic()
-                raise CircuitOpenError(self._peer, retry_after_s=max(0.0, pause))
+                pause = max(0.0, self._next_probe - self._monotonic())
+                raise CircuitOpenError(self._peer, retry_after_s=pause, last=self._last)
 
     def _failed(self, probe: bool) -> None:
         if self._failures >= OPENS_AFTER and not probe:
@@ -115,4 +117,5 @@ class Circuit:
     def _succeeded(self) -> None:
         if self._failures >= OPENS_AFTER:
             log.info("replication_circuit_closed", peer=self._peer)
+        self._last = None
         self._failures = 0

@@ -136,6 +136,7 @@ class Link:
         if isinstance(error, CircuitOpenError):
             # Nothing was sent. Who sent last and had no answer has logged it.
             pause = error.retry_after_s
+            error = error.last or error
         else:
             pause = self._backoff.after(self._failures).total_seconds()
             log.warning(
