@@ -57,6 +57,14 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
     metavar="none|aws|FILE",
     help="Quotas and rates: unlimited, those of AWS, or from a TOML file.",
 )
+@click.option(
+    "--rules",
+    default="strict",
+    show_default=True,
+    metavar="strict|FILE",
+    help="What is refused and what is not, where that is the owner's to say; a TOML file sets"
+    " single rules otherwise.",
+)
 @click.option("--tls-cert", type=_FILE, help="Certificate chain in PEM.  [default: no TLS]")
 @click.option("--tls-key", type=_FILE, help="Private key of --tls-cert in PEM.  [default: none]")
 @click.option(
@@ -126,6 +134,7 @@ def serve(
     workers: int,
     credentials: Path | None,
     limits: str,
+    rules: str,
     tls_cert: Path | None,
     tls_key: Path | None,
     tls_client_ca: Path | None,
@@ -149,6 +158,7 @@ def serve(
     from keyferry.service import server
     from keyferry.service.replication.following import Following
     from keyferry.service.replication.peers import PeerSettings
+    from keyferry.service.rules import read_rules
     from keyferry.service.settings import (
         ListenerSettings,
         ServiceSettings,
@@ -164,6 +174,7 @@ def serve(
         credentials=credentials,
         dev=dev,
         limits=read_limits(limits),
+        rules=read_rules(rules),
         audit_data_events=audit_data_events,
         peers=PeerSettings.parse(peer, ca=peer_ca, cert=peer_cert, key=peer_key),
         following=Following.parse(aliases=replicate_aliases, tags=replicate_tags),

@@ -16,6 +16,7 @@ from keyferry.service.authz.principal import Principal
 from keyferry.service.context import Context, Limits, Offload, Peers
 from keyferry.service.operation import Operation
 from keyferry.service.region import Region
+from keyferry.service.rules import STRICT, Rules
 from keyferry.service.store.interface import Transaction
 from keyferry.service.store.records import AuditRecord
 from keyferry.service.wire.errors import APIError
@@ -72,7 +73,9 @@ class Call:
     wake: Callable[[], None] = lambda: None
     _recorded: bool = field(default=False, init=False)
 
-    def context(self, *, offload: Offload, limits: Limits, peers: Peers) -> Context:
+    def context(
+        self, *, offload: Offload, limits: Limits, peers: Peers, rules: Rules = STRICT
+    ) -> Context:
         """What the operation gets."""
         return Context(
             region=self.region.name,
@@ -84,6 +87,7 @@ class Call:
             offload=offload,
             limits=limits,
             peers=peers,
+            rules=rules,
             write=self.write,
         )
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Protocol, TypeVar
 
 from keyferry.service.authz.principal import Principal
+from keyferry.service.rules import STRICT, Rules
 from keyferry.service.store.interface import KeyStore, Transaction
 from keyferry.service.vault.interface import Vault
 
@@ -62,6 +63,7 @@ class Context:
     offload: Offload
     limits: Limits = field(default_factory=Limits)
     peers: Peers = field(default_factory=Peers)
+    rules: Rules = STRICT
     # Runs the change and appends the audit record of its response in the same transaction.
     write: Write
 

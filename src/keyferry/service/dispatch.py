@@ -42,6 +42,7 @@ from keyferry.service.routes import (
     find_route,
     register_operations,
 )
+from keyferry.service.rules import STRICT, Rules
 from keyferry.service.throttle import RequestThrottle
 from keyferry.service.wire import json10
 from keyferry.service.wire.errors import INTERNAL, APIError, api_error
@@ -65,6 +66,7 @@ class Dispatcher:
         audit_data_events: write every call of the data plane to the trail.
         peers: Regions other services serve; closed with the dispatcher.
         following: between which Regions aliases and tags follow their keys.
+        rules: what the owner set otherwise.
     """
 
     def __init__(
@@ -77,8 +79,10 @@ class Dispatcher:
         audit_data_events: bool = False,
         peers: RemotePeers | None = None,
         following: Following = NOTHING_FOLLOWS,
+        rules: Rules = STRICT,
     ) -> None:
         register_operations()
+        self._rules = rules
         self._regions = regions
         self._limits = limits or Limits()
         self._clock = clock
@@ -108,6 +112,7 @@ class Dispatcher:
             offload=self._offload,
             clock=clock,
             audit_events=audit_data_events,
+            rules=rules,
         )
         self.ready = True  # the owner withdraws it when the service is about to stop
 
@@ -170,6 +175,7 @@ class Dispatcher:
                 offload=self._offload,
                 limits=self._limits,
                 peers=self.replication.peers(signer.region),
+                rules=self._rules,
             )
             if not route.control:
                 context = AdminContext.of(

@@ -51,6 +51,8 @@ def serve(service: ServiceSettings, listener: ListenerSettings) -> int:
     listener.check(service)
     keys = access_keys(service)
     tls = tls_context(listener, service.peers)
+    if exceptions := service.rules.exceptions():
+        log.warning("rules_set_otherwise", **exceptions)
     # Each process makes its own; whether that works is known before anything starts.
     remote_peers(service, keys).close()
     if listener.ready_file is not None:
@@ -103,6 +105,7 @@ def run_server(
         audit_data_events=service.audit_data_events,
         peers=remote_peers(service, keys),
         following=service.following,
+        rules=service.rules,
     )
     application = Application(dispatcher, regions, sweeps=sweeps)
     APIServer(

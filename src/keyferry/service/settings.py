@@ -19,6 +19,7 @@ from keyferry.service.loopback import is_loopback
 from keyferry.service.region_name import is_region_name
 from keyferry.service.replication.following import NOTHING_FOLLOWS, Following
 from keyferry.service.replication.peers import PeerSettings
+from keyferry.service.rules import STRICT, Rules
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8600
@@ -55,6 +56,7 @@ class ServiceSettings:
     credentials: Path | None = None
     dev: bool = False
     limits: Limits = field(default_factory=Limits)
+    rules: Rules = STRICT
     audit_data_events: bool = False  # write every call of the data plane to the trail
     peers: PeerSettings = field(default_factory=PeerSettings)  # Regions served elsewhere
     following: Following = NOTHING_FOLLOWS  # where aliases and tags follow their keys

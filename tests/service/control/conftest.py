@@ -6,7 +6,7 @@ import asyncio
 import base64
 import contextlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
@@ -24,9 +24,10 @@ from keyferry.crypto.certificates import (
     key_algorithm_name,
 )
 from keyferry.service.authz.principal import Principal
-from keyferry.service.context import Context, Limits
+from keyferry.service.context import Context, Limits, Peers
 from keyferry.service.operation import CONTROL
 from keyferry.service.routes import register_operations
+from keyferry.service.rules import STRICT
 from keyferry.service.store.interface import Transaction
 from keyferry.service.store.opening import open_store
 from keyferry.service.store.store import SQLStore
@@ -86,6 +87,8 @@ class Service:
         self.region = region
         self.account = account
         self.limits = limits or Limits()
+        self.rules = STRICT
+        self.peers = Peers()
         self.now = NOW
         self.store = store or open_store(
             "memory:", region=region, master_key=LocalMasterKey(bytes(range(32)))
@@ -93,11 +96,13 @@ class Service:
         self.before_write: Callable[[], None] | None = None
 
     def context(self) -> Context:
-        async def write(change: Callable[[Transaction], T]) -> T:
+        async def write(
+            change: Callable[[Transaction], T], about: Collection[tuple[str, str]] = ()
+        ) -> T:
             if self.before_write is not None:
                 run, self.before_write = self.before_write, None
                 run()
-            return await self.store.write(change)
+            return await self.store.write(change, about=about)
 
         def offload(work: Callable[[], T], /) -> Any:
             return asyncio.to_thread(work)
@@ -116,6 +121,8 @@ class Service:
             vault=self.store.vault,
             offload=offload,
             limits=self.limits,
+            rules=self.rules,
+            peers=self.peers,
             write=write,
         )
 

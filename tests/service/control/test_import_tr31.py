@@ -30,6 +30,7 @@ from keyferry.errors import (
     UnsupportedKeyBlockError,
 )
 from keyferry.service.errors import InvalidRequestError, ResourceNotFoundError
+from keyferry.service.rules import Rules
 
 TDES_KEY = bytes.fromhex("0123456789ABCDEFFEDCBA9876543210")
 AES_KEY = bytes(range(16))
@@ -257,6 +258,10 @@ async def test_no_key_arrives_under_a_weaker_one(
     block = wrap(service.material(arn), key, version=version, algorithm=algorithm)
     with pytest.raises(KeyStrengthError):
         await import_block(service, block, arn)
+    # An estate with such keys has to be let in by its owner's word.
+    service.rules = Rules(strength_on_tr31_import=False)
+    imported = await import_block(service, block, arn)
+    assert service.material(imported["KeyArn"]) == key
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from keyferry.errors import (
     TokenSignatureError,
 )
 from keyferry.service.errors import InvalidRequestError
+from keyferry.service.rules import Rules
 
 TDES_KEY = bytes.fromhex("0123456789ABCDEFFEDCBA9876543210")
 NONCE = bytes.fromhex("ABCDABCDABCDABCD")
@@ -164,11 +165,14 @@ async def test_a_tdes_key_may_come_under_aes(host: Host) -> None:
 
 @pytest.mark.parametrize("layout", [Layout.PRINTED, Layout.ERRATA, Layout.CMS])
 async def test_only_the_clients_layout_is_taken(host: Host, layout: Layout) -> None:
-    """The library reads the others, the API does not."""
+    """The library reads the others, the API does not, unless its owner says so."""
     offer = await host.parameters()
     block = host.token(offer["WrappingKeyCertificate"], layout=layout)
     with pytest.raises(MalformedTokenError, match="layout"):
         await host.send(block, ImportToken=offer["ImportToken"])
+    host.service.rules = Rules(tr34_layouts=frozenset({Layout.AWS, layout}))
+    key = await host.send(block, ImportToken=offer["ImportToken"])
+    assert host.service.material(key["KeyArn"]) == TDES_KEY
 
 
 async def test_a_token_for_another_pair_is_refused(host: Host) -> None:

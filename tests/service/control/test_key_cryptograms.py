@@ -25,6 +25,7 @@ from keyferry.errors import (
     RSADecryptionError,
 )
 from keyferry.service.errors import InvalidRequestError
+from keyferry.service.rules import Rules
 
 TDES_KEY = bytes.fromhex("0123456789ABCDEFFEDCBA9876543210")
 HASHES = {"SHA_256": hashes.SHA256, "SHA_512": hashes.SHA512}
@@ -262,3 +263,5 @@ async def test_a_key_that_came_for_key_blocks_only_stays_in_them(
     await export(service, tools, arns["S"], ca, leaf)
     with pytest.raises(InvalidRequestError, match="key blocks only"):
         await export(service, tools, arns["E"], ca, leaf)
+    service.rules = Rules(cryptograms_of_key_block_keys=True)
+    await export(service, tools, arns["E"], ca, leaf)

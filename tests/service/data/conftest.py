@@ -28,6 +28,7 @@ from keyferry.service.data.context import DataContext
 from keyferry.service.opened_keys import OpenedKeys
 from keyferry.service.operation import DATA
 from keyferry.service.routes import register_operations
+from keyferry.service.rules import STRICT
 from keyferry.service.store.opening import open_store
 from keyferry.service.store.records import AliasRecord, KeyOrigin, KeyRecord
 from keyferry.service.store.store import SQLStore
@@ -132,6 +133,7 @@ class DataService:
         self.keys = OpenedKeys(REGION, store, store.vault)
         self.now = NOW
         self.offload: Offload = _run_here
+        self.rules = STRICT
 
     def put(self, code: str, algorithm: str, letter: str, material: Any, **members: Any) -> str:
         """Put a key with known material; its ARN."""
@@ -158,6 +160,7 @@ class DataService:
             keys=self.keys,
             offload=self.offload,
             asymmetric_throttle=RequestThrottle(None),
+            rules=self.rules,
         )
 
     async def call(self, name: str, **members: Any) -> dict[str, Any]:

@@ -9,6 +9,8 @@ import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
+from keyferry.service.rules import Rules
+
 ENCRYPT, DECRYPT, REENCRYPT = "EncryptData", "DecryptData", "ReEncryptData"
 PLAIN = b"1234".hex() * 4
 KSN = "FFFF9876543210E00001"
@@ -428,6 +430,44 @@ async def test_static_to_static_is_refused(shared: Any, tools: Any) -> None:
         CipherText=AES_CBC,
         IncomingEncryptionAttributes=symmetric("CBC"),
         OutgoingEncryptionAttributes=symmetric("ECB"),
+    )
+    assert refusal.message == NOT_ALLOWED
+
+
+async def test_static_to_static_where_the_owner_allows_it(
+    shared: Any, tools: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The two stored keys then do what they do on their own, and must be allowed to."""
+    monkeypatch.setattr(shared, "rules", Rules(re_encrypt_between_stored_keys=True))
+    aes = shared.put("D0", "AES_128", "B", tools.aes)
+    attributes = {
+        "IncomingEncryptionAttributes": symmetric("CBC"),
+        "OutgoingEncryptionAttributes": symmetric("ECB"),
+    }
+    answer = await shared.call(
+        REENCRYPT,
+        IncomingKeyIdentifier=aes,
+        OutgoingKeyIdentifier=aes,
+        CipherText=AES_CBC,
+        **attributes,
+    )
+    clear = await shared.call(
+        DECRYPT, KeyIdentifier=aes, CipherText=AES_CBC, DecryptionAttributes=symmetric("CBC")
+    )
+    direct = await shared.call(
+        ENCRYPT,
+        KeyIdentifier=aes,
+        PlainText=clear["PlainText"],
+        EncryptionAttributes=symmetric("ECB"),
+    )
+    assert answer["CipherText"] == direct["CipherText"]
+    pin_key = shared.put("P0", "AES_128", "B", tools.aes)
+    refusal = await shared.refused(
+        REENCRYPT,
+        IncomingKeyIdentifier=aes,
+        OutgoingKeyIdentifier=pin_key,
+        CipherText=AES_CBC,
+        **attributes,
     )
     assert refusal.message == NOT_ALLOWED
 

@@ -42,11 +42,16 @@ def check_regions(context: Context, regions: Sequence[str]) -> list[str]:
             raise InvalidRequestError(
                 f"ReplicationRegions: {region} is the Region of the key itself"
             )
-        if region not in context.peers.regions:
+        if region not in context.peers.regions or not _allowed(context, region):
             raise InvalidRequestError(
                 f"ReplicationRegions: {region} is no Region this service replicates keys to"
             )
     return sorted(set(regions))
+
+
+def _allowed(context: Context, region: str) -> bool:
+    allowed = context.rules.replication_regions
+    return allowed is None or region in allowed
 
 
 def why_not_replicable(attributes: KeyAttributes, exportability: Exportability) -> str | None:
@@ -96,7 +101,9 @@ def replicate_new_key(
     if regions is None:
         if why_not_replicable(record.attributes, record.exportability) is not None:
             return  # the defaults are for keys that can follow them
-        regions = tx.default_regions(record.account)
+        # A default from before the owner's rule named other Regions does not go on against it.
+        defaults = tx.default_regions(record.account)
+        regions = [region for region in defaults if _allowed(context, region)]
     if regions:
         add_replicas(tx, record, regions, using_default=chosen is None, sender=sender_of(context))
 

@@ -9,6 +9,7 @@ from keyferry.service.authz.principal import Principal
 from keyferry.service.context import Offload
 from keyferry.service.data.eligibility import Role, check_eligible
 from keyferry.service.opened_keys import OpenedKey, OpenedKeys
+from keyferry.service.rules import STRICT, Rules
 from keyferry.service.throttle import RequestThrottle
 
 
@@ -30,6 +31,7 @@ class DataContext:
         "offload",
         "principal",
         "region",
+        "rules",
     )
 
     def __init__(
@@ -42,6 +44,7 @@ class DataContext:
         keys: OpenedKeys,
         offload: Offload,
         asymmetric_throttle: RequestThrottle,
+        rules: Rules = STRICT,
     ) -> None:
         """
         Args:
@@ -49,6 +52,7 @@ class DataContext:
             now: UTC, the one clock reading of this call.
             offload: runs slow work that releases the GIL off the event loop.
             asymmetric_throttle: counts the call if it uses an asymmetric key.
+            rules: what the owner set otherwise.
         """
         self.region = region
         self.principal = principal
@@ -56,6 +60,7 @@ class DataContext:
         self.action = action
         self.now = now
         self.offload = offload
+        self.rules = rules
         keys.refresh()
         self._keys = keys
         self._asymmetric_throttle = asymmetric_throttle

@@ -78,7 +78,11 @@ async def re_encrypt_data(
     )
     from_attributes = request.incoming_encryption_attributes
     to_attributes = request.outgoing_encryption_attributes
-    if _is_static(incoming, from_attributes) and _is_static(outgoing, to_attributes):
+    if (
+        not context.rules.re_encrypt_between_stored_keys
+        and _is_static(incoming, from_attributes)
+        and _is_static(outgoing, to_attributes)
+    ):
         context.require(incoming.key, Role.DECRYPT_SYMMETRIC)
         context.require(outgoing.key, Role.ENCRYPT_SYMMETRIC)
         # As the real service: at least one side has a key of its own for each use.

@@ -25,6 +25,7 @@ from keyferry.service.errors import SerializationError, UnknownOperationError
 from keyferry.service.metrics import Metrics
 from keyferry.service.operation import DATA
 from keyferry.service.region import Region
+from keyferry.service.rules import STRICT, Rules
 from keyferry.service.throttle import RequestThrottle
 from keyferry.service.wire import data_types
 from keyferry.service.wire.errors import INTERNAL, APIError, api_error
@@ -53,6 +54,7 @@ class DataPlane:
         offload: Offload,
         clock: Callable[[], datetime],
         audit_events: bool = False,
+        rules: Rules = STRICT,
     ) -> None:
         """
         Args:
@@ -60,6 +62,7 @@ class DataPlane:
             offload: runs slow work off the event loop.
             clock: the time of day in UTC.
             audit_events: write every call to the trail of its Region.
+            rules: what the owner set otherwise.
         """
         self._protocol = RESTProtocol(data_types)
         self._ids = RequestIds()
@@ -69,6 +72,7 @@ class DataPlane:
         self._offload = offload
         self._clock = clock
         self._audit_events = audit_events
+        self._rules = rules
         self._logs_everything = log.shows_debug()
         self._throttle = RequestThrottle(limits.data_requests_per_second)
         self._asymmetric_throttle = RequestThrottle(limits.asymmetric_data_requests_per_second)
@@ -103,6 +107,7 @@ class DataPlane:
                 keys=self._regions[signer.region].keys,
                 offload=self._offload,
                 asymmetric_throttle=self._asymmetric_throttle,
+                rules=self._rules,
             )
             body = _encode(await registered.function(context, request))
         except KeyferryError as refused:

@@ -66,7 +66,8 @@ def prepare(context: Context, request: t.ExportKeyInput) -> Departure:
         raise InvalidRequestError("ExportKeyIdentifier: the key is not exportable")
     material = request.key_material
     in_cryptogram = (material.key_cryptogram or material.as2805_key_cryptogram) is not None
-    if in_cryptogram and record.exportability is Exportability.EXPORTABLE:
+    by_blocks_only = record.exportability is Exportability.EXPORTABLE
+    if in_cryptogram and by_blocks_only and not context.rules.cryptograms_of_key_block_keys:
         # Its sender allowed key blocks only; a cryptogram would lose the header that says so.
         raise InvalidRequestError(
             "ExportKeyIdentifier: the key arrived as exportable in key blocks only"

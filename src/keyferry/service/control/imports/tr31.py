@@ -33,7 +33,8 @@ async def import_tr31_key_block(context: Context, asked: t.ImportTr31KeyBlock) -
     with open_key(context, wrapping) as material:
         header, key = _unwrap(asked.wrapped_key_block, algorithm, material.reveal())
     attributes = read_header(header, key)
-    check_strength(attributes.key_algorithm, method=WrappingMethod.TR31, wrapping=algorithm)
+    if context.rules.strength_on_tr31_import:
+        check_strength(attributes.key_algorithm, method=WrappingMethod.TR31, wrapping=algorithm)
     return key_from_header(header, key, attributes, helpers=(wrapping,))
 
 

@@ -8,7 +8,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from keyferry.crypto.certificates import load_certificate
-from keyferry.crypto.tr34 import ContentCipher, Layout, open_token, parse_header
+from keyferry.crypto.tr34 import ContentCipher, open_token, parse_header
 from keyferry.errors import MalformedTokenError, StoreIntegrityError
 from keyferry.keys import KeyAlgorithm, KeyClass, KeyUsage, WrappingMethod, check_strength
 from keyferry.service.context import Context
@@ -27,10 +27,6 @@ from keyferry.service.control.trust import (
 from keyferry.service.errors import InvalidRequestError
 from keyferry.service.store.records import KeyRecord, TokenPurpose
 from keyferry.service.wire import control_types as t
-
-# The layout every published client of the API sends. The library reads three more; what the real
-# service reads of them is not known, and a stricter reader has less to get wrong.
-LAYOUTS = frozenset({Layout.AWS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +59,7 @@ async def import_tr34_key_block(context: Context, asked: t.ImportTr34KeyBlock) -
             krd_certificate=receiver.certificate,
             krd_private_key=receiver.private_key,
             nonce=nonce,
-            layouts=LAYOUTS,
+            layouts=context.rules.tr34_layouts,
         )
     )
     header = parse_header(opened.header)
