@@ -44,7 +44,7 @@ class PeerAddress:
         if not equals:
             raise ConfigurationError(f"--peer {_shown(text)}: expected REGION=URL", hint=_FORM)
         if not is_region_name(region):
-            raise ConfigurationError(f"--peer {region!r}: not a Region name", hint=_FORM)
+            raise ConfigurationError(f"--peer {_shown(region)}: not a Region name", hint=_FORM)
         try:
             parts = urlsplit(url)
             host, port = parts.hostname, parts.port
