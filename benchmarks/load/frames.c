@@ -1,13 +1,13 @@
 /*
  * Sends one framed message over kept connections to an HSM simulator, and times the answers.
  *
- *     frames HOST PORT FILE CONNECTIONS MISBEHAVING COUNT
+ *     frames HOST PORT FILE CONNECTIONS MISBEHAVING COUNT END AT EXPECTED
  *
- * FILE holds one frame, length bytes included; answers have two length bytes, most significant
- * first, and must begin like the first one but for their data: frame bytes 6 to 9, response code
- * and error code. Each connection sends its next frame when it has its answer, until COUNT were
- * answered. MISBEHAVING further connections send half a frame, a frame of length zero, a frame
- * that declares more than it sends, or nothing, in turns, and connect again when they are closed.
+ * FILE holds one whole frame. Answers end with the character END, or have two length bytes, most
+ * significant first, where END is `-`. EXPECTED is what stands in an answer from byte AT on: any
+ * other answer counts as wrong. Each connection sends its next frame when it has its answer, until
+ * COUNT were answered. MISBEHAVING further connections send half a frame, garbage, a frame that is
+ * longer than any, or nothing, in turns, and connect again when they are closed.
  *
  * Prints one JSON document. Exit status 1, with the reason, if the simulator cannot be reached or
  * closes a connection that behaves. Linux: epoll.
@@ -27,7 +27,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { ANSWER_BYTES = 70000, FRAME_BYTES = 70000, CODES_AT = 6, CODES_BYTES = 4 };
+enum { ANSWER_BYTES = 70000, FRAME_BYTES = 70000, ENDLESS_BYTES = 66000 };
 
 struct connection {
     int socket;
@@ -38,9 +38,11 @@ struct connection {
 };
 
 static struct sockaddr_in server;
-static unsigned char frame[FRAME_BYTES], codes[CODES_BYTES];
-static size_t frame_size;
-static int epoll, have_codes;
+static unsigned char frame[FRAME_BYTES], endless[ENDLESS_BYTES];
+static size_t frame_size, expected_at;
+static const char *expected;
+static char end; /* 0: two length bytes */
+static int epoll;
 static uint32_t wanted, sent, answered, wrong, reconnected;
 static uint32_t *latencies_us;
 
@@ -58,10 +60,12 @@ static int64_t now_ns(void) {
 static void misbehave(struct connection *c) {
     static const unsigned char zero[] = {0, 0, 'x'};
     static const unsigned char large[] = {0xFF, 0xFF, '0', '0', '0', '0', 'C', 'C'};
+    const unsigned char *longer = end ? endless : large;
+    size_t longer_size = end ? sizeof endless : sizeof large;
     /* A connection may be closed before it has said anything: that is not our business. */
     if (c->kind % 4 == 0) (void)!send(c->socket, frame, frame_size / 2, MSG_NOSIGNAL);
     if (c->kind % 4 == 1) (void)!send(c->socket, zero, sizeof zero, MSG_NOSIGNAL);
-    if (c->kind % 4 == 2) (void)!send(c->socket, large, sizeof large, MSG_NOSIGNAL);
+    if (c->kind % 4 == 2) (void)!send(c->socket, longer, longer_size, MSG_NOSIGNAL);
 }
 
 static void send_next(struct connection *c) {
@@ -85,13 +89,19 @@ static void open_connection(struct connection *c) {
 }
 
 static void take_answer(struct connection *c) {
-    size_t size = 2 + ((size_t)c->answer[0] << 8 | c->answer[1]);
-    if (c->received < 2 || c->received < size) return;
+    size_t size;
+    if (end) {
+        const unsigned char *last = memchr(c->answer, end, c->received);
+        if (last == NULL) return;
+        size = (size_t)(last - c->answer) + 1;
+    } else {
+        size = 2 + ((size_t)c->answer[0] << 8 | c->answer[1]);
+        if (c->received < 2 || c->received < size) return;
+    }
     errno = 0;
-    if (c->received > size || size < CODES_AT + CODES_BYTES) fail("an answer nobody asked for");
-    if (!have_codes) memcpy(codes, c->answer + CODES_AT, CODES_BYTES);
-    have_codes = 1;
-    if (memcmp(codes, c->answer + CODES_AT, CODES_BYTES)) wrong++;
+    if (c->received > size) fail("an answer nobody asked for");
+    size_t length = strlen(expected);
+    if (size < expected_at + length || memcmp(expected, c->answer + expected_at, length)) wrong++;
     latencies_us[answered++] = (uint32_t)((now_ns() - c->sent_ns) / 1000);
     send_next(c);
 }
@@ -118,7 +128,7 @@ static int by_size(const void *left, const void *right) {
 }
 
 int main(int argc, char **argv) {
-    if (argc != 7) fail("HOST PORT FILE CONNECTIONS MISBEHAVING COUNT");
+    if (argc != 10) fail("HOST PORT FILE CONNECTIONS MISBEHAVING COUNT END AT EXPECTED");
     server.sin_family = AF_INET;
     server.sin_port = htons((uint16_t)atoi(argv[2]));
     if (inet_pton(AF_INET, argv[1], &server.sin_addr) != 1) fail("an IPv4 address");
@@ -128,6 +138,12 @@ int main(int argc, char **argv) {
     fclose(file);
     int behaving = atoi(argv[4]), misbehaving = atoi(argv[5]);
     wanted = (uint32_t)strtoul(argv[6], NULL, 10);
+    end = argv[7][0] == '-' ? 0 : argv[7][0];
+    expected_at = strtoul(argv[8], NULL, 10);
+    expected = argv[9];
+    /* A frame that begins like ours and does not end. */
+    memset(endless, 'A', sizeof endless);
+    memcpy(endless, frame, 4);
     latencies_us = malloc(wanted * sizeof *latencies_us);
     epoll = epoll_create1(0);
     int count = behaving + misbehaving;
@@ -148,9 +164,9 @@ int main(int argc, char **argv) {
     }
     double seconds = (double)(now_ns() - started) / 1e9;
     qsort(latencies_us, answered, sizeof *latencies_us, by_size);
-    printf("{\"seconds\": %.6f, \"wrong\": %u, \"reconnected\": %u, \"codes\": \"%.4s\", "
+    printf("{\"seconds\": %.6f, \"wrong\": %u, \"reconnected\": %u, "
            "\"p50_us\": %u, \"p99_us\": %u}\n",
-           seconds, wrong, reconnected, (const char *)codes, latencies_us[answered / 2],
+           seconds, wrong, reconnected, latencies_us[answered / 2],
            latencies_us[(uint64_t)answered * 99 / 100]);
     return 0;
 }
