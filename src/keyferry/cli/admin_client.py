@@ -92,19 +92,38 @@ class AdminClient:
         )
         self._signer.add_auth(request)
         prepared = request.prepare()
+        status, body = self._exchange(
+            "POST", "/", prepared.body, dict(prepared.headers.items()), what=operation
+        )
+        return _result(operation, status, body, self.endpoint_url)
+
+    def _exchange(
+        self, method: str, path: str, content: Any, headers: dict[str, Any], *, what: str
+    ) -> tuple[int, bytes]:
         try:
-            self._connection.request("POST", "/", prepared.body, dict(prepared.headers.items()))
+            self._connection.request(method, path, content, headers)
             answer = self._connection.getresponse()
-            body = answer.read(MAX_ANSWER_BYTES)
+            return answer.status, answer.read(MAX_ANSWER_BYTES)
         except (OSError, http.client.HTTPException) as error:
             self._connection.close()
             reason = error.strerror if isinstance(error, OSError) else None
             raise ExchangeError(
-                f"{operation}: no answer from {self.endpoint_url}: "
-                f"{reason or type(error).__name__}",
+                f"{what}: no answer from {self.endpoint_url}: {reason or type(error).__name__}",
                 hint="check that the service runs there",
             ) from None
-        return _result(operation, answer.status, body, self.endpoint_url)
+
+    def served_regions(self) -> list[str]:
+        """
+        The Regions the service says it serves; nothing is signed for that.
+
+        Raises:
+            ExchangeError: it cannot be reached, or what answers is not a keyferry service.
+        """
+        status, body = self._exchange("GET", "/health", None, {}, what="health")
+        regions = _result("health", status, body, self.endpoint_url).get("regions")
+        if not isinstance(regions, list) or not all(isinstance(name, str) for name in regions):
+            raise ExchangeError(f"{self.endpoint_url} answers, but is not a keyferry service")
+        return regions
 
     def close(self) -> None:
         self._connection.close()

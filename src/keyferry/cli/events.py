@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from keyferry.cli.options import OutputOptions, output_options
+from keyferry.cli.printable import printable
 
 if TYPE_CHECKING:
     from keyferry.cli.admin_client import AdminClient
@@ -99,9 +100,9 @@ def _line(event: Mapping[str, Any]) -> str:
     identity = event.get("userIdentity") or {}
     who = identity.get("userName") or identity.get("invokedBy") or "?"
     return (
-        f"{event.get('eventTime', '?'):<20}  {_printable(who):<16}  "
+        f"{event.get('eventTime', '?'):<20}  {printable(who):<16}  "
         f"{event.get('eventName', '?'):<28}  {event.get('errorCode', 'ok'):<28}  "
-        f"{_printable(_subject(event))}"
+        f"{printable(_subject(event))}"
     ).rstrip()
 
 
@@ -129,8 +130,3 @@ def _subject(event: Mapping[str, Any]) -> str:
         ),
     )
     return next((text for text in named if isinstance(text, str)), "")
-
-
-def _printable(text: str) -> str:
-    """Text of a caller cannot steer the terminal it is shown on."""
-    return "".join(character if character.isprintable() else "?" for character in text)

@@ -21,8 +21,30 @@ _OPTIONS = (
 )
 
 
+_ALL_REGIONS = (
+    _OPTIONS[0],
+    click.option(
+        "--region",
+        metavar="REGION",
+        help="The Region keys come from.  [default: every Region the service serves]",
+    ),
+    click.option(
+        "--peer",
+        metavar="REGION",
+        help="The Region they are replicated to.  [default: every peer]",
+    ),
+)
+
+
 def service_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add `--endpoint-url` and `--region`, as `endpoint_url` and `region`."""
     for option in reversed(_OPTIONS):
+        function = option(function)
+    return function
+
+
+def pair_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--endpoint-url`, `--region` and `--peer`: which ordered pairs of Regions are meant."""
+    for option in reversed(_ALL_REGIONS):
         function = option(function)
     return function

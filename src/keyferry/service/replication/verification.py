@@ -106,9 +106,27 @@ class Verifier:
         return comparison
 
     async def keys(self, names: Sequence[KeyName]) -> Comparison:
-        """Compare these keys; raises as `page` does."""
+        """
+        Compare these keys; raises as `page` does.
+
+        One that is changed while the peer describes its replica is pending, even if that change
+        arrived before it was looked at.
+        """
+        before = await self.offload(lambda: [self._number(name) for name in names])
         described = await self.describe(names)
-        return await self._compare(names, described)
+        found = await self._compare(names, described)
+        after = await self.offload(lambda: [self._number(name) for name in names])
+        changed = {name for name, was, now in zip(names, before, after, strict=True) if was != now}
+        found.drift = [drift for drift in found.drift if drift.name not in changed]
+        found.pending = sorted({*found.pending, *changed})
+        return found
+
+    def _number(self, name: KeyName) -> int | None:
+        try:
+            part = self.store.multi_region(name.account, name.key_id)
+        except StoreIntegrityError:
+            return None
+        return None if part is None else part.change_number
 
     async def describe(self, names: Sequence[KeyName]) -> dict[KeyName, m.KeyDescription]:
         """What the peer says of its replicas of these keys."""
