@@ -30,7 +30,7 @@ from keyferry.service.replication.proof.evidence import (
     check_evidence,
     make_evidence,
 )
-from keyferry.service.replication.proof.methods import made_up_pan, method_for
+from keyferry.service.replication.proof.methods import is_made_up, made_up_pan, method_for
 from keyferry.service.replication.proof.workbench import Workbench
 from keyferry.service.routes import register_operations
 from keyferry.service.settings import ServiceSettings
@@ -242,6 +242,18 @@ async def test_a_proof_that_lost_its_values_fails(
     assert found.verdict is Verdict.FAILED
 
 
+async def test_nothing_is_told_of_cards(regions: dict[str, Region], quiet_log: None) -> None:
+    """Who checks proofs cannot learn whether a value is that of a card."""
+    key = Key(next(a for a in ALL if name(a) == "C0 TDES_2KEY C"), regions)
+    evidence = await make_evidence(key.bench(key.east, EAST), key.east)
+    cards = tuple(values | {"pan": "4111111111111111"} for values in evidence.values)
+    found = await check_evidence(
+        key.bench(key.west, WEST), key.west, replace(evidence, values=cards)
+    )
+    assert found.verdict is Verdict.FAILED
+    assert found.reason == "the PAN of the proof may be a card's"
+
+
 def test_no_card_has_a_pan_of_a_proof() -> None:
     """The check digit of a made-up PAN is wrong, in every length."""
     for digits in (15, 16):
@@ -253,3 +265,6 @@ def test_no_card_has_a_pan_of_a_proof() -> None:
                 total += value - 9 if value > 9 else value
             assert len(pan) == digits
             assert total % 10 != 0
+            assert is_made_up(pan)
+    assert not is_made_up("4111111111111111")
+    assert not is_made_up("")

@@ -13,7 +13,12 @@ from enum import StrEnum
 
 from keyferry.errors import KeyferryError, StoreIntegrityError
 from keyferry.keys import key_check_value
-from keyferry.service.replication.proof.methods import Method, method_for
+from keyferry.service.replication.proof.methods import (
+    Method,
+    is_made_up,
+    made_up_pan,
+    method_for,
+)
 from keyferry.service.replication.proof.workbench import Subject, Workbench
 from keyferry.service.store.records import KeyRecord
 from keyferry.service.wire.errors import api_error
@@ -100,6 +105,8 @@ async def check_evidence(bench: Workbench, record: KeyRecord, evidence: Evidence
         if len(evidence.values) != method.rounds:
             return _failed(operation, f"expected {method.rounds} values")
         for values in evidence.values:
+            if not is_made_up(values.get("pan", made_up_pan())):
+                return _failed(operation, "the PAN of the proof may be a card's")
             if not await _check(method, Subject(bench, record), values):
                 return _failed(operation, "the result is another")
     except KeyferryError as refused:

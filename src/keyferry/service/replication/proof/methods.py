@@ -68,9 +68,24 @@ def method_for(attributes: KeyAttributes) -> Method | None:
 def made_up_pan(*, digits: int = 16) -> str:
     """A PAN no card has: its last digit is not the check digit of the others."""
     number = "4" + random_digits(digits - 2)
+    return number + str((_check_digit(number) + 1) % 10)
+
+
+def is_made_up(pan: str) -> bool:
+    """Whether no card has the PAN. Whoever checks proofs could ask about cards otherwise."""
+    return (
+        len(pan) > 1
+        and pan.isdecimal()
+        and pan.isascii()
+        and int(pan[-1]) != _check_digit(pan[:-1])
+    )
+
+
+def _check_digit(number: str) -> int:
+    """The digit that follows by the Luhn formula (ISO/IEC 7812-1, annex B)."""
     doubled = (2 * int(digit) for digit in number[::-2])
     total = sum(d - 9 if d > 9 else d for d in doubled) + sum(int(d) for d in number[-2::-2])
-    return number + str((1 - total) % 10)
+    return -total % 10
 
 
 async def _message(_: Subject) -> dict[str, str]:
