@@ -97,3 +97,17 @@ async def test_reserved_tags_are_refused(service: Any) -> None:
     with pytest.raises(InvalidRequestError, match="aws:"):
         await service.call("TagResource", ResourceArn=arn, Tags=refused)
     assert (await service.call("ListTagsForResource", ResourceArn=arn))["Tags"] == []
+
+
+@pytest.mark.parametrize("tag", [("a", "x\0y"), ("a\0b", "x")])
+async def test_no_store_has_to_keep_a_nul(service: Any, tag: tuple[str, str]) -> None:
+    """PostgreSQL cannot keep the character, so it is refused wherever a tag is named."""
+    pair = {"Key": tag[0], "Value": tag[1]}
+    arn = (await service.create("P0", "AES_128", "B", Tags=tags(a="1")))["KeyArn"]
+    with pytest.raises(InvalidRequestError, match=r"U\+0000"):
+        await service.create("P0", "AES_128", "B", Tags=[pair])
+    with pytest.raises(InvalidRequestError, match=r"U\+0000"):
+        await service.call("TagResource", ResourceArn=arn, Tags=[pair])
+    with pytest.raises(InvalidRequestError, match=r"U\+0000"):
+        await service.call("UntagResource", ResourceArn=arn, TagKeys=["a\0b"])
+    assert await service.call("ListTagsForResource", ResourceArn=arn) == {"Tags": tags(a="1")}

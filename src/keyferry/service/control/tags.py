@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from keyferry.service.context import Context
 from keyferry.service.control.identifiers import find_key, same_key
@@ -23,15 +23,22 @@ def check_tags(tags: Sequence[t.Tag] | None) -> list[tuple[str, str]]:
     Return tags as pairs of key and value.
 
     Raises:
-        InvalidRequestError: a tag key twice, or in the reserved `aws:` name space.
+        InvalidRequestError: a tag key twice, or in the reserved `aws:` name space; a NUL.
     """
     pairs = [(tag.key, tag.value) for tag in tags or ()]
+    _refuse_nul(text for pair in pairs for text in pair)
     keys = [key for key, _ in pairs]
     if any(key.lower().startswith("aws:") for key in keys):
         raise InvalidRequestError("Tags: the prefix aws: is reserved")
     if len(set(keys)) != len(keys):
         raise InvalidRequestError("Tags: a tag key stands more than once")
     return pairs
+
+
+def _refuse_nul(texts: Iterable[str]) -> None:
+    """The one character PostgreSQL cannot keep is in no tag, whatever the store."""
+    if any("\0" in text for text in texts):
+        raise InvalidRequestError("Tags: the character U+0000 is not allowed")
 
 
 @CONTROL.operation("TagResource")
@@ -60,6 +67,7 @@ async def tag_resource(context: Context, request: t.TagResourceInput) -> t.TagRe
 async def untag_resource(context: Context, request: t.UntagResourceInput) -> t.UntagResourceOutput:
     """Remove tags by key; keys that are not there are passed over."""
     record = find_key(context, request.resource_arn, action="UntagResource")
+    _refuse_nul(request.tag_keys)
 
     def change(tx: Transaction) -> t.UntagResourceOutput:
         current = same_key(tx, record, identifier=request.resource_arn)
