@@ -6,14 +6,43 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from keyferry.demo.exchanges import Exchange, Line
 from keyferry.demo.interruption import Interruption
+from keyferry.demo.processes import DemoError, Processes
+from keyferry.demo.schedule import run_all
+from keyferry.demo.table import by_use
+from keyferry.exchange.proof import NOT_PROVABLE
+
+PROOFS = {
+    "payShield, key block LMK": (
+        "CVV verified",
+        "MAC verified",
+        "DUKPT MAC verified",
+        "PIN block translated",
+        "PVV verified",
+        "ARQC verified by the sender",
+        "key block unwrapped",
+    ),
+    "payShield, variant LMK": ("CVV verified", "DUKPT MAC verified", "key block unwrapped"),
+    "Futurex": ("CVV verified", "PIN block translated", "key block unwrapped"),
+    "Atalla": ("CVV verified", "PIN block translated", "key block unwrapped"),
+    "us-east-1  ": ("DUKPT MAC verified", "PIN block translated", "key block unwrapped"),
+}
+PROTOCOLS = {
+    "payShield, key block LMK": ("TR-34", "TR-31", "ECDH"),
+    "payShield, variant LMK": ("TR-34", "TR-31"),
+    "Futurex": ("TR-34", "TR-31", "ECDH"),
+    "Atalla": ("TR-34", "TR-31"),
+    "us-east-1  ": ("TR-34", "TR-31", "ECDH"),
+}
 
 
 @contextmanager
@@ -53,16 +82,18 @@ def test_every_line_is_proven(tmp_path: Path) -> None:
         out, err = demo.communicate(timeout=240)
     assert demo.returncode == 0, err
     *table, _, summary = out.splitlines()
-    assert summary.startswith("17 of 17 keys are proven")
+    assert summary.startswith("22 of 22 keys are proven, each in us-east-1 and in us-west-2")
     header, *lines = table
     assert header.split()[:2] == ["key", "from"]
-    assert len(lines) == 17
+    assert len(lines) == 22
     assert all(line.endswith("proven") for line in lines)
-    for proof in ("CVV verified", "MAC verified", "DUKPT MAC verified", "PIN block translated"):
-        assert any(proof in line and "payShield" in line for line in lines)
-    for protocol in ("TR-34", "TR-31", "ECDH"):
-        assert any(protocol in line and "payShield" in line for line in lines)
-        assert any(protocol in line and "us-west-2" in line for line in lines)
+    for family, proofs in PROOFS.items():
+        for proof in proofs:
+            # Once for each Region.
+            assert any(family in line and line.count(proof) == 2 for line in lines), proof
+    for family, protocols in PROTOCOLS.items():
+        for protocol in protocols:
+            assert any(family in line and protocol in line for line in lines)
     assert list(tmp_path.iterdir()) == []
     assert _processes_of(tmp_path) == []
 
@@ -84,22 +115,110 @@ def test_an_interrupted_demonstration_cleans_up(tmp_path: Path, number: int) -> 
     assert _processes_of(tmp_path) == []
 
 
-@pytest.mark.parametrize(
-    ("result", "proven"),
-    [
-        (None, False),
-        ({"proven": True, "key_check_value": "08D7B4", "kdh_key_check_value": "08D7B4"}, True),
-        ({"proven": True, "key_check_value": "08D7B4", "kdh_key_check_value": "08D7B5"}, False),
-        ({"proven": False, "key_check_value": "08D7B4", "kdh_key_check_value": "08D7B4"}, False),
-        ({"proven": True, "key_check_value": "", "kdh_key_check_value": ""}, False),
+GOOD: dict[str, Any] = {
+    "proven": True,
+    "key_check_value": "08D7B4",
+    "kdh_key_check_value": "08D7B4",
+    "proof_by_use": "CVV made by the sender, verified by the receiver",
+    "replicas": [
+        {
+            "region": "us-west-2",
+            "key_check_value": "08D7B4",
+            "proof_by_use": "CVV made by the sender, verified by the receiver",
+        }
     ],
-)
-def test_what_counts_as_proven(result: dict[str, object] | None, proven: bool) -> None:
-    """Only equal check values of six characters, and the command's own word."""
+}
+_REPLICA: dict[str, Any] = GOOD["replicas"][0]
+
+
+def _line(result: dict[str, Any] | None) -> Line:
     exchange = Exchange(
         name="x", method="tr34", kdh="apc", source="a", target="b", configure=lambda _: {}
     )
-    assert Line(exchange=exchange, result=result).proven is proven
+    return Line(exchange=exchange, result=result)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"kdh_key_check_value": "08D7B5"},
+        {"proven": False},
+        {"key_check_value": "", "kdh_key_check_value": ""},
+        {"proof_by_use": ""},
+        {"proof_by_use": f"{NOT_PROVABLE}: no operation uses a key of usage P1"},
+        {"replicas": []},
+        {"replicas": [{**_REPLICA, "key_check_value": "08D7B5"}]},
+        {"replicas": [{**_REPLICA, "proof_by_use": f"{NOT_PROVABLE}: whatever"}]},
+    ],
+)
+def test_what_counts_as_proven(change: dict[str, Any]) -> None:
+    """Equal check values at sender, receiver and replica, and a proof by use in both Regions."""
+    assert _line(GOOD).proven
+    assert not _line(None).proven
+    assert not _line({**GOOD, **change}).proven
+
+
+@pytest.mark.parametrize(
+    ("told", "short"),
+    [
+        ("CVV made by the sender, verified by the receiver", "CVV verified"),
+        ("MAC made by the sender, verified by the receiver", "MAC verified"),
+        ("ARQC made by the receiver, verified by the sender", "ARQC verified by the sender"),
+        (f"{NOT_PROVABLE}: no operation uses a key of usage P1", "-"),
+        ("", "-"),
+    ],
+)
+def test_what_the_table_says_of_a_proof(told: str, short: str) -> None:
+    """What was computed, and what became of it."""
+    assert by_use(told) == short
+
+
+def _exchange(name: str, *needs: str) -> Exchange:
+    return Exchange(
+        name=name,
+        method="tr34",
+        kdh="apc",
+        source="a",
+        target="b",
+        configure=lambda _: {},
+        needs=needs,
+    )
+
+
+def test_exchanges_wait_for_what_they_need() -> None:
+    """What needs nothing runs side by side; what needs something runs after it."""
+    both = threading.Barrier(2)
+    order: list[str] = []
+
+    def run(exchange: Exchange) -> Line:
+        if not exchange.needs:
+            both.wait(timeout=30)
+        order.append(exchange.name)
+        return Line(exchange=exchange, result=None)
+
+    planned = [_exchange("a"), _exchange("a2", "a"), _exchange("b"), _exchange("c", "a2", "b")]
+    lines = run_all(planned, run, workers=2)
+    assert [line.exchange.name for line in lines] == ["a", "a2", "b", "c"]
+    assert order.index("a") < order.index("a2") < order.index("c")
+    assert order.index("b") < order.index("c")
+
+
+def test_what_fails_in_a_thread_is_raised() -> None:
+    """An error of one exchange ends the demonstration."""
+
+    def run(exchange: Exchange) -> Line:
+        raise DemoError("it does not end")
+
+    with pytest.raises(DemoError, match="it does not end"):
+        run_all([_exchange("a")], run, workers=2)
+
+
+def test_nothing_is_born_while_all_are_stopped(tmp_path: Path) -> None:
+    """A thread that comes late is told so, instead of leaving a process behind."""
+    processes = Processes(tmp_path)
+    processes.stop()
+    with pytest.raises(DemoError, match="being stopped"):
+        processes.run("--version")
 
 
 def test_an_interruption_is_held_back() -> None:

@@ -1,24 +1,36 @@
 """
 `python -m keyferry.demo`: the main job on embedded defaults, without an AWS account or an HSM.
 
-Exit code 0 only if every key is proven on both sides.
+Keys come from HSM simulators and from one Region into the other, each is replicated to the Region
+it did not arrive in, and proven by use in both. Exit code 0 only if every line is proven.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
-from keyferry.demo.exchanges import FAR, NEAR, Line, Results, planned, run_exchange
+from keyferry.demo.exchanges import (
+    FAR,
+    NEAR,
+    Exchange,
+    Line,
+    Results,
+    planned,
+    run_exchange,
+)
 from keyferry.demo.interruption import Interruption
 from keyferry.demo.processes import DemoError, Processes
-from keyferry.exchange.proof import NOT_PROVABLE
+from keyferry.demo.schedule import run_all
+from keyferry.demo.table import table
 
 # The families and what their simulators are started with.
 SIMULATORS = {"payshield": (), "futurex": (), "atalla": ("--dual-control", "auto")}
+
+MOST_WORKERS = 4  # each is a process of its own
 
 
 def main() -> int:
@@ -39,10 +51,10 @@ def main() -> int:
     except KeyboardInterrupt:
         sys.stderr.write("keyferry demo: interrupted\n")
         return 130
-    _print_table(lines)
     proven = sum(line.proven for line in lines)
     sys.stdout.write(
-        f"\n{proven} of {len(lines)} keys are proven, in {time.monotonic() - started:.1f} s\n"
+        f"{table(lines)}\n{proven} of {len(lines)} keys are proven, each in {NEAR} and in {FAR},"
+        f" in {time.monotonic() - started:.1f} s\n"
     )
     return 0 if proven == len(lines) else 1
 
@@ -62,66 +74,20 @@ def _exchange_all(processes: Processes) -> list[Line]:
         "AWS_EC2_METADATA_DISABLED": "true",
     }
     results: Results = {}
-    lines = []
-    for exchange in planned(ports):
+
+    def run(exchange: Exchange) -> Line:
         _say(f"{exchange.source} to {exchange.target} by {exchange.method}: {exchange.name}")
         line = run_exchange(exchange, results, processes)
         if line.reason:
-            _say(line.reason)
-        lines.append(line)
-    return lines
+            _say(f"{exchange.name}: {line.reason}")
+        return line
+
+    return run_all(planned(ports), run, workers=min(os.cpu_count() or 1, MOST_WORKERS))
 
 
 def _say(text: str) -> None:
     sys.stderr.write(f"keyferry demo: {text}\n")
     sys.stderr.flush()
-
-
-def _print_table(lines: Sequence[Line]) -> None:
-    rows: list[tuple[str, ...]] = [
-        (
-            "key",
-            "from",
-            "to",
-            "protocol",
-            "usage",
-            "algorithm",
-            "KCV sent",
-            "KCV there",
-            "by use",
-            "",
-        )
-    ]
-    for line in lines:
-        result, exchange = line.result, line.exchange
-        protocol = {"tr34": "TR-34", "tr31": "TR-31", "ecdh": "ECDH"}[exchange.method]
-        details: tuple[str, ...] = ("-",) * 4
-        by_use = "-"
-        if result is not None:
-            received = result["received"]
-            details = (
-                received["key_usage"],
-                received["key_algorithm"],
-                result["kdh_key_check_value"],
-                result["key_check_value"],
-            )
-            by_use = _by_use(result["proof_by_use"])
-        verdict = "proven" if line.proven else "FAILED"
-        rows.append(
-            (exchange.name, exchange.source, exchange.target, protocol, *details, by_use, verdict)
-        )
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for row in rows:
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        sys.stdout.write("  ".join(cells).rstrip() + "\n")
-
-
-def _by_use(told: str) -> str:
-    """Shorten what an exchange says of its proof: what was computed, what became of it."""
-    if not told or told.startswith(NOT_PROVABLE):
-        return "-"
-    made, _, checked = told.partition(" made by the sender, ")
-    return f"{made} {checked.removesuffix(' by the receiver')}"
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 The exchanges of the demonstration, each an ordinary `keyferry exchange` command.
 
 A TR-34 exchange brings a KEK over; its result names the KEK on both sides, and the TR-31
-exchanges that follow use it.
+exchanges that follow use it. Each key is replicated to the Region it did not arrive in.
 """
 
 from __future__ import annotations
@@ -13,12 +13,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from keyferry.demo.processes import Processes
+from keyferry.exchange.proof import NOT_PROVABLE
 
 NEAR, FAR = "us-east-1", "us-west-2"
 
 Results = dict[str, dict[str, Any]]
 # Makes the configuration of an exchange from the results of those before it.
 Configure = Callable[[Results], Mapping[str, Any]]
+# By name: what a key is for.
+Keys = Mapping[str, Mapping[str, str]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,13 +47,22 @@ class Line:
 
     @property
     def proven(self) -> bool:
-        """Whether both sides show the same check value, and the command said so itself."""
+        """
+        Whether the key is proven in both Regions.
+
+        The command says so itself, and sender, receiver and replica show the same check value; one
+        side computed under its copy what the other verified, in the one Region and in the other.
+        """
         result = self.result
+        if result is None or not result["proven"] or len(result["replicas"]) != 1:
+            return False
+        (replica,) = result["replicas"]
+        shown = [holder["key_check_value"] for holder in (result, replica)]
+        proofs = [holder["proof_by_use"] for holder in (result, replica)]
         return (
-            result is not None
-            and bool(result["proven"])
-            and len(result["key_check_value"]) >= 6
-            and result["key_check_value"][:6] == result["kdh_key_check_value"][:6]
+            all(len(value) >= 6 for value in shown)
+            and {value[:6] for value in shown} == {result["kdh_key_check_value"][:6]}
+            and all(proof and not proof.startswith(NOT_PROVABLE) for proof in proofs)
         )
 
 
@@ -92,38 +104,42 @@ def planned(ports: Mapping[str, int]) -> list[Exchange]:
 
         return configure
 
-    pin = {"key_usage": "TR31_P0_PIN_ENCRYPTION_KEY", "key_algorithm": "AES_128"}
-    # Only a double-length BDK derives transaction keys, so only such a one is proven by use.
+    pek = {"key_usage": "TR31_P0_PIN_ENCRYPTION_KEY"}
     bdk = {"key_usage": "TR31_B0_BASE_DERIVATION_KEY", "key_algorithm": "TDES_2KEY"}
     cvk = {"key_usage": "TR31_C0_CARD_VERIFICATION_KEY", "key_algorithm": "TDES_2KEY"}
     mac = {"key_usage": "TR31_M3_ISO_9797_3_MAC_KEY", "key_algorithm": "TDES_2KEY"}
+    pvk = {"key_usage": "TR31_V2_VISA_PIN_VERIFICATION_KEY", "key_algorithm": "TDES_2KEY"}
+    emv = {"key_usage": "TR31_E0_EMV_MKEY_APP_CRYPTOGRAMS", "key_algorithm": "TDES_2KEY"}
     key_block, variant = "payShield, key block LMK", "payShield, variant LMK"
     futurex, atalla = "Futurex", "Atalla"
+
+    def under(family: str, prefix: str, source: str, keys: Keys, **device: Any) -> list[Exchange]:
+        """TR-31 exchanges under the KEK that an exchange by TR-34 brought."""
+        kek = f"{prefix}kek"
+        return [
+            _hsm(f"{prefix}{name}", source, hsm(family, "tr31", kek=kek, **device, **key), kek)
+            for name, key in keys.items()
+        ]
+
     return [
         _hsm("kek", key_block, hsm("payshield", "tr34")),
-        _hsm("bdk", key_block, hsm("payshield", "tr31", kek="kek", **bdk), "kek"),
-        _hsm("cvk", key_block, hsm("payshield", "tr31", kek="kek", **cvk), "kek"),
-        _hsm("mac", key_block, hsm("payshield", "tr31", kek="kek", **mac), "kek"),
+        *under(
+            "payshield", "", key_block, {"bdk": bdk, "cvk": cvk, "mac": mac, "pvk": pvk, "emv": emv}
+        ),
         _hsm("aes-kek", key_block, hsm("payshield", "ecdh")),
-        _hsm("pek", key_block, hsm("payshield", "tr31", kek="aes-kek", **pin), "aes-kek"),
+        _hsm(
+            "pek",
+            key_block,
+            hsm("payshield", "tr31", kek="aes-kek", key_algorithm="AES_128", **pek),
+            "aes-kek",
+        ),
         _hsm("variant-kek", variant, hsm("payshield", "tr34", variant_lmk=True)),
-        _hsm(
-            "variant-bdk",
-            variant,
-            hsm("payshield", "tr31", variant_lmk=True, kek="variant-kek"),
-            "variant-kek",
-        ),
-        _hsm(
-            "variant-cvk",
-            variant,
-            hsm("payshield", "tr31", variant_lmk=True, kek="variant-kek", **cvk),
-            "variant-kek",
-        ),
+        *under("payshield", "variant-", variant, {"bdk": bdk, "cvk": cvk}, variant_lmk=True),
         _hsm("futurex-kek", futurex, hsm("futurex", "tr34")),
-        _hsm("futurex-bdk", futurex, hsm("futurex", "tr31", kek="futurex-kek"), "futurex-kek"),
+        *under("futurex", "futurex-", futurex, {"cvk": cvk, "pek": pek}),
         _hsm("futurex-aes-kek", futurex, hsm("futurex", "ecdh")),
         _hsm("atalla-kek", atalla, hsm("atalla", "tr34")),
-        _hsm("atalla-bdk", atalla, hsm("atalla", "tr31", kek="atalla-kek"), "atalla-kek"),
+        *under("atalla", "atalla-", atalla, {"bdk": bdk, "cvk": cvk, "pek": pek}),
         _between("far-kek", "tr34", region("tr34")),
         _between("far-bdk", "tr31", region("tr31", kek="far-kek", key="bdk"), "far-kek", "bdk"),
         _between("far-pek", "ecdh", region("ecdh", key="pek"), "pek"),
@@ -163,7 +179,8 @@ def run_exchange(exchange: Exchange, results: Results, processes: Processes) -> 
     config = processes.write_config(exchange.name, exchange.configure(results))
     done = processes.run(
         *("exchange", exchange.method, "--kdh", exchange.kdh, "--krd", "apc"),
-        *("--config", config, "--output", "json", "--prove"),
+        *("--config", config, "--output", "json"),
+        *("--prove", "--replicate-to", FAR if exchange.target == NEAR else NEAR),
     )
     if done.returncode:
         return Line(exchange=exchange, result=None, reason=done.stderr)

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -39,6 +40,10 @@ class Processes:
         self._folder = folder
         self._interruption = interruption or Interruption()
         self._running: list[subprocess.Popen[bytes]] = []
+        # Commands run in several threads: none may be born once all are being stopped.
+        self._commands: set[subprocess.Popen[bytes]] = set()
+        self._births = threading.Lock()
+        self._stopped = False
         self.environment: dict[str, str] = {
             name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)
         }
@@ -89,13 +94,15 @@ class Processes:
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """
-        Run `keyferry ARGUMENTS` to its end.
+        Run `keyferry ARGUMENTS` to its end; in any thread.
 
         Raises:
-            DemoError: it does not end in time.
+            DemoError: it does not end in time, or everything is being stopped.
         """
         command = [sys.executable, "-m", "keyferry", *arguments]
-        with self._interruption.hold():
+        with self._births:
+            if self._stopped:
+                raise DemoError("the demonstration is being stopped")
             process = subprocess.Popen(  # noqa: S603 (our own program, no shell)
                 command,
                 stdin=subprocess.DEVNULL,
@@ -103,12 +110,15 @@ class Processes:
                 stderr=subprocess.PIPE,
                 env=self.environment,
             )
-            self._running.append(process)
+            self._commands.add(process)
         try:
             out, err = process.communicate(timeout=COMMAND_WITHIN_S)
         except subprocess.TimeoutExpired:
             raise DemoError(f"keyferry {' '.join(arguments[:2])} does not end") from None
-        self._running.remove(process)
+        with self._births:
+            self._commands.discard(process)
+            if self._stopped:
+                raise DemoError("the demonstration is being stopped")
         return subprocess.CompletedProcess(
             command, process.returncode, out.decode(), err.decode(errors="replace")
         )
@@ -122,13 +132,17 @@ class Processes:
     def stop(self) -> None:
         """Stop what still runs, gently first."""
         with self._interruption.hold():
-            for process in self._running:
+            with self._births:
+                self._stopped = True
+                commands = list(self._commands)
+            for process in (*self._running, *commands):
                 if process.poll() is None:
                     process.terminate()
-            for process in self._running:
+            # The threads that wait for the commands read what these still write.
+            for process in (*self._running, *commands):
                 try:
-                    process.communicate(timeout=STOP_WITHIN_S)
+                    process.wait(timeout=STOP_WITHIN_S)
                 except subprocess.TimeoutExpired:
                     process.kill()
-                    process.communicate()
+                    process.wait()
             self._running.clear()
