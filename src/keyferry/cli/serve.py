@@ -95,6 +95,13 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
     help="Tags of Region SRC follow their keys to Region DST; may be repeated.  [default: none]",
 )
 @click.option(
+    "--canary-seconds",
+    type=click.FloatRange(0, 86400),
+    metavar="SECONDS",
+    help="How often a key of the service's own is replicated for each pair of Regions, to see that"
+    " replication works; 0 is never.  [default: 15; 0 with --dev, which is quiet when idle]",
+)
+@click.option(
     "--peer",
     metavar="REGION=URL",
     multiple=True,
@@ -140,6 +147,7 @@ def serve(
     tls_client_ca: Path | None,
     behind_proxy: bool,
     audit_data_events: bool,
+    canary_seconds: float | None,
     peer: tuple[str, ...],
     peer_ca: Path | None,
     peer_cert: Path | None,
@@ -160,6 +168,7 @@ def serve(
     from keyferry.service.replication.peers import PeerSettings
     from keyferry.service.rules import read_rules
     from keyferry.service.settings import (
+        CANARY_S,
         ListenerSettings,
         ServiceSettings,
         default_data_dir,
@@ -178,6 +187,7 @@ def serve(
         audit_data_events=audit_data_events,
         peers=PeerSettings.parse(peer, ca=peer_ca, cert=peer_cert, key=peer_key),
         following=Following.parse(aliases=replicate_aliases, tags=replicate_tags),
+        canary_s=(0.0 if dev else CANARY_S) if canary_seconds is None else canary_seconds,
     )
     listener = ListenerSettings(
         host=host,

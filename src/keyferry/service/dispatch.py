@@ -67,6 +67,7 @@ class Dispatcher:
         peers: Regions other services serve; closed with the dispatcher.
         following: between which Regions aliases and tags follow their keys.
         rules: what the owner set otherwise.
+        canary_s: seconds between two canaries of a pair of Regions; 0 sends none by itself.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class Dispatcher:
         peers: RemotePeers | None = None,
         following: Following = NOTHING_FOLLOWS,
         rules: Rules = STRICT,
+        canary_s: float = 0.0,
     ) -> None:
         register_operations()
         self._rules = rules
@@ -99,6 +101,7 @@ class Dispatcher:
             alias_limit=self._limits.aliases,
             following=following,
             metrics=self.metrics,
+            canary_s=canary_s,
         )
         self._peer_calls = PeerCalls(
             self.replication, self._verifier, self._peers.gate, metrics=self.metrics, clock=clock

@@ -106,6 +106,7 @@ def run_server(
         peers=remote_peers(service, keys),
         following=service.following,
         rules=service.rules,
+        canary_s=service.canary_s,
     )
     application = Application(dispatcher, regions, sweeps=sweeps)
     APIServer(

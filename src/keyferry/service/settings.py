@@ -23,6 +23,7 @@ from keyferry.service.rules import STRICT, Rules
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8600
+CANARY_S = 15.0
 DEFAULT_REGIONS = ("us-east-1", "us-west-2")
 
 # Quotas of an account in a Region as the real service sets them (AWS Payment Cryptography User
@@ -60,6 +61,7 @@ class ServiceSettings:
     audit_data_events: bool = False  # write every call of the data plane to the trail
     peers: PeerSettings = field(default_factory=PeerSettings)  # Regions served elsewhere
     following: Following = NOTHING_FOLLOWS  # where aliases and tags follow their keys
+    canary_s: float = 0.0  # seconds between two canaries of a pair of Regions; 0 is none
 
     def __post_init__(self) -> None:
         if not self.regions:
@@ -69,6 +71,11 @@ class ServiceSettings:
                 raise ConfigurationError(f"--regions: {region!r} is not a Region name")
         if len(set(self.regions)) != len(self.regions):
             raise ConfigurationError("--regions: a Region is named twice")
+        if self.canary_s and not 1 <= self.canary_s <= 86400:
+            # One that comes before the last has arrived measures nothing.
+            raise ConfigurationError(
+                f"--canary-seconds {self.canary_s:g}: expected 1 to 86400, or 0 for none"
+            )
         self.following.check(served=self.regions, peers=self.peers.regions)
         if self.dev and self.credentials is not None:
             raise ConfigurationError("--dev has its own access key: leave --credentials out")
