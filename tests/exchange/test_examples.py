@@ -27,18 +27,19 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize(
-    ("name", "kdh", "method"),
+    ("name", "kdh", "krd", "method"),
     [
-        ("payshield.json", "payshield", Method.TR34),
-        ("payshield.json", "payshield", Method.ECDH),
-        ("region-to-region.yaml", "apc", Method.ECDH),
-        ("test-key.toml", "local", Method.TR34),
+        ("payshield.json", "payshield", "apc", Method.TR34),
+        ("payshield.json", "payshield", "apc", Method.ECDH),
+        ("region-to-region.yaml", "apc", "apc", Method.ECDH),
+        ("test-key.toml", "local", "apc", Method.TR34),
+        ("into-payshield.json", "apc", "payshield", Method.ECDH),
     ],
 )
-def test_examples_can_be_planned(name: str, kdh: str, method: Method) -> None:
+def test_examples_can_be_planned(name: str, kdh: str, krd: str, method: Method) -> None:
     """Each file describes an exchange that is possible."""
     config = load_config(ROOT / "examples" / name)
-    plan = make_plan(config, method=method, kdh=kdh, krd="apc", file=name, test_key=True)
+    plan = make_plan(config, method=method, kdh=kdh, krd=krd, file=name, test_key=True)
     assert plan.method is method
 
 

@@ -214,6 +214,42 @@ def test_a_clear_test_key_under_a_key_block_lmk(exchange, config: Config, key_fi
     assert result["key_arn"].startswith("S10096B0TX00E00")
 
 
+@pytest.mark.parametrize("kdh", ["apc", "futurex", "payshield"])
+def test_the_device_proves_what_it_received(
+    exchange, config: Config, aws: str, monkeypatch: pytest.MonkeyPatch, kdh: str
+) -> None:
+    """With --prove the sender computes under its copy, and the payShield verifies under its own."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL_PAYMENT_CRYPTOGRAPHY_DATA", aws)
+    for usage, algorithm, words in (
+        ("TR31_C0_CARD_VERIFICATION_KEY", "TDES_2KEY", "CVV"),
+        ("TR31_P0_PIN_ENCRYPTION_KEY", "TDES_2KEY", "PIN block"),
+    ):
+        flow = {"key_usage": usage, "key_algorithm": algorithm}
+        done = exchange("ecdh", kdh, config(kdh, "ecdh", **flow), *TO_PAYSHIELD, "--prove")
+        assert words in done.result["proof_by_use"]
+        assert "not provable" not in done.result["proof_by_use"]
+        assert done.result["key_arn"] not in done.err
+
+
+def test_proofs_under_a_variant_lmk(
+    exchange, config: Config, shared_zmk: str, aws: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A key without a header is used by its type, and proven alike."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL_PAYMENT_CRYPTOGRAPHY_DATA", aws)
+    kek, arn = shared_zmk.split()
+    for usage, words in (
+        ("TR31_C0_CARD_VERIFICATION_KEY", "CVV"),
+        ("TR31_M3_ISO_9797_3_MAC_KEY", "MAC"),
+        ("TR31_B0_BASE_DERIVATION_KEY", "DUKPT MAC"),
+        ("TR31_K1_KEY_BLOCK_PROTECTION_KEY", "key block"),
+    ):
+        flow = {"kek": arn, "key_usage": usage, "key_algorithm": "TDES_2KEY"}
+        document = config("apc", "tr31", krd_kek=kek, receiver=VARIANT, **flow)
+        done = exchange("tr31", "apc", document, *TO_PAYSHIELD, "--prove")
+        assert words in done.result["proof_by_use"]
+        assert "not provable" not in done.result["proof_by_use"]
+
+
 # --- refused before any call -------------------------------------------------------------------
 
 NO_CALL = [

@@ -25,7 +25,7 @@ from keyferry.keys import KeyAlgorithm
 TABLES = {"payshield": PAYSHIELD, "futurex": FUTUREX, "atalla": ATALLA}
 
 _ENABLE = {
-    "payshield": "at the console: CONFIGCMDS",
+    "payshield": "at the console (CONFIGCMDS), and licensed",
     "futurex": "in its function blocking",
     "atalla": "by 108/109, or at its administration screen",
 }
@@ -137,7 +137,8 @@ def _check_commands(row: Capability, device: Device, label: str) -> Rule:
         _refuse(
             label,
             "commands",
-            f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} switched off",
+            f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} switched off, or not in"
+            f" firmware {device.firmware or 'of this device'}",
             f"have {commands} enabled {_ENABLE[device.family]}",
         )
     return Rule(rule="commands", finding=f"needs {commands}: all are switched on")
