@@ -105,6 +105,8 @@ def test_a_recorded_exchange_replays(exchange, recorded, start, tmp_path: Path) 
     assert again["key_check_value"] == original["result"]["key_check_value"]
     assert again["wrapped_key"] == original["result"]["wrapped_key"]
     assert again["key_arn"] != original["result"]["key_arn"]
-    # What was not recorded has no answer.
+    # What was not recorded is refused, and said to be so.
     other = exchange("tr34", "payshield", config(ready["port"]))
     assert other.code == 1
+    assert "refused with error ZR: not in the recording" in other.err
+    assert "nonces, certificates" in json.loads(other.out)["diagnosis"]["likely"]
