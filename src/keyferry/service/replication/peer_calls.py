@@ -64,13 +64,9 @@ class PeerCalls:
             target = request.text(b"x-amz-target") or ""
             operation = target.removeprefix(f"{TARGET}.")
             body = await self._replication.receive(region, peer, operation, request.body)
-        except PeerUnreachableError as failed:
-            # It reached us, and we do not reach it: the other side's log is where one looks.
-            words = f"{region} cannot reach {peer} in turn: {failed}"
-            error = api_error(PeerUnreachableError(words))
         except KeyferryError as refused:
             error = api_error(refused)
-            if error.is_fault:
+            if error.is_fault and not isinstance(refused, PeerUnreachableError):
                 log.failure(refused, request_id)
         except Exception as failed:  # noqa: BLE001 (the outermost loop answers everything)
             error = APIError(INTERNAL, INTERNAL.text or "")

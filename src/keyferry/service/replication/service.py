@@ -12,7 +12,7 @@ from functools import partial
 
 from cryptography import x509
 
-from keyferry.errors import KeyferryError, PeerUnreachableError
+from keyferry.errors import KeyferryError, PeerUnreachableError, ReplicationError
 from keyferry.service import log
 from keyferry.service.context import Peers
 from keyferry.service.replication.alias_delivery import AliasDelivery
@@ -258,4 +258,10 @@ class Replication:
         link = self.links.get((region, peer))
         if link is None:
             raise PeerUnreachableError(f"{peer} is not a peer of this service")
-        return await link.transport.root()
+        try:
+            return await link.transport.root()
+        except ReplicationError as error:
+            # It reached us, and we do not reach it: its log is where somebody looks.
+            raise PeerUnreachableError(
+                f"{region} cannot ask {peer} for its root in turn: {error}"
+            ) from None

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from keyferry.errors import PeerUnreachableError
 from keyferry.service.replication.circuit import CircuitState
 
 SYNCHRONIZED = ("SYNCHRONIZED", None)
@@ -58,6 +59,18 @@ async def test_a_peer_that_comes_later_is_brought_up_to_date(pair: Any, between:
     for arn in arns:
         await pair.east.until(lambda a=arn: pair.east.status(a) == {between.west: SYNCHRONIZED})
     assert replication.circuit_state(between.east, between.west) is CircuitState.CLOSED
+
+
+async def test_a_peer_that_cannot_be_called_back(pair: Any, between: Any, closed_port: int) -> None:
+    """A service whose way back is broken says so to the one that wants to agree on a KEK."""
+    await pair.start(pair.west, texts=[f"{between.east}=http://127.0.0.1:{closed_port}"])
+    await pair.start(pair.east)
+    link = pair.east.dispatcher.replication.links[between.east, between.west]
+    with pytest.raises(PeerUnreachableError, match="cannot ask us-east-1 for its root in turn"):
+        await link.agree(pair.east.now())
+    metrics = pair.west.dispatcher.metrics.text().decode()
+    counted = [line for line in metrics.splitlines() if 'operation="KeyferryReplication"' in line]
+    assert any('code="ServiceUnavailableException"' in line for line in counted)
 
 
 @pytest.mark.parametrize("minutes", [-10, 10])
