@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 from keyferry.crypto.digits import random_digits
-from keyferry.errors import ProofError, VerificationError
+from keyferry.errors import HSMRefusedError, PINBlockError, ProofError, VerificationError
 from keyferry.exchange.proof_kinds import (
     EXPIRY,
     PAN,
@@ -67,8 +67,13 @@ class FuturexProofs:
         """Verify what the other side computed; `KeyProofs` says more."""
         try:
             return await self._check(proof, key, companion)
-        except VerificationError as error:
+        except (PINBlockError, VerificationError) as error:
             raise ProofError(str(error)) from error
+        except HSMRefusedError as error:
+            # The numbers of its refusals are not public: a block made under the same key unwraps.
+            if proof.kind is ProofKind.KEY_BLOCK:
+                raise ProofError(str(error)) from error
+            raise
 
     async def _check(self, proof: Proof, key: UsedKey, companion: UsedKey | None) -> str:
         if proof.kind is ProofKind.CVV:

@@ -47,9 +47,15 @@ _MACS: Final = {"M0": "3", "M1": "1", "M3": "3", "M6": "6"}
 _ARQC, _ARQC_AND_MAC = "0", "3"
 _VISA: Final = "0"
 
-# What does not verify, and what a PIN block does not open as.
+# How a command says that a value is another, a PIN block is none, a key block is not authentic.
 _MISMATCH: Final = "01"
 _BAD_PIN_BLOCK: Final = ("20", "24")
+_FAILURES: Final = {
+    ProofKind.PIN_BLOCK: _BAD_PIN_BLOCK,
+    ProofKind.PVV: (_MISMATCH, *_BAD_PIN_BLOCK),
+    ProofKind.IBM_OFFSET: (_MISMATCH, *_BAD_PIN_BLOCK),
+    ProofKind.KEY_BLOCK: ("A4",),
+}
 
 _MADE: Final = frozenset(
     {
@@ -119,8 +125,7 @@ class PayShieldProofs:
         try:
             return await self._check(proof, key, companion)
         except HSMRefusedError as error:
-            opening = proof.kind in (ProofKind.PIN_BLOCK, ProofKind.PVV, ProofKind.IBM_OFFSET)
-            if error.code == _MISMATCH or (opening and error.code in _BAD_PIN_BLOCK):
+            if error.code in _FAILURES.get(proof.kind, (_MISMATCH,)):
                 raise ProofError(str(error)) from error
             raise
 
@@ -305,11 +310,12 @@ class PayShieldProofs:
         answer = await self._call(
             "M2",
             input_format=_HEX,
-            output_format=_TEXT,
+            # As text the device refuses what does not print, and so what was decrypted wrongly.
+            output_format=_HEX,
             message=proof.value.encode("ascii"),
             **self._data(key),
         )
-        if answer.raw("output") != MESSAGE:
+        if answer.raw("output").upper() != MESSAGE.hex().upper().encode("ascii"):
             raise ProofError("it decrypts to something else")
 
     async def _unwrap(self, proof: Proof, key: UsedKey) -> None:
