@@ -177,7 +177,8 @@ def test_stores_and_master_keys_of_regions_are_files_of_their_own(
         (("--dev", "--tls-cert", "/no.pem", "--tls-key", "/no.key"), "no such file"),
         (("--dev", "--host", "name.invalid"), "does not resolve"),
         (("--credentials", "/nonexistent"), "/nonexistent"),
-        (("--dev", "--peer", "eu-west-1=http://x"), "no such option"),
+        (("--dev", "--peer", "eu-west-1=http://x.invalid"), "does not resolve"),
+        (("--dev", "--peers", "eu-west-1=http://x"), "no such option"),
     ],
 )
 def test_what_cannot_work_is_refused_with_status_2(

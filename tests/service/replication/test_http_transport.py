@@ -297,6 +297,19 @@ async def test_a_cancelled_call_frees_its_thread(peer: MakePeer) -> None:
     assert await transport.call("ApplyChanges", b"{}") == b"{}"
 
 
+async def test_a_peer_that_hangs_holds_up_no_other(peer: MakePeer) -> None:
+    """Each peer has threads of its own: all of one's may wait while another answers."""
+    silent, server = peer(threads=1)
+    waiting = [asyncio.ensure_future(silent.call("ApplyChanges", b"{}")) for _ in range(8)]
+    assert await asyncio.to_thread(server.asked.wait, 10)
+    prompt, _ = peer(answer(b"{}"))
+    assert await prompt.call("ApplyChanges", b"{}") == b"{}"
+    for one in waiting:
+        one.cancel()
+    ended = await asyncio.gather(*waiting, return_exceptions=True)
+    assert all(isinstance(one, asyncio.CancelledError) for one in ended)
+
+
 async def test_the_circuit_opens_and_spares_the_peer(peer: MakePeer) -> None:
     """After three failures nothing is sent until the pause is over."""
     transport, server = peer(*[answer(b"", status=b"503 X")] * 3, answer(b"{}"))
