@@ -13,7 +13,8 @@ from keyferry.crypto.dukpt import aes_initial_key
 from keyferry.crypto.keyblock import KBPK, KeyBlockHeader
 from keyferry.crypto.variant_lmk import TEST_LMK, encrypt_under_zmk
 from keyferry.hsm.payshield.key_field import WireKey
-from keyferry.hsm.payshield.simulator import Device, Settings
+from keyferry.hsm.payshield.simulator import Device, Settings, State
+from keyferry.hsm.payshield.simulator.firmware import PROFILES
 
 Ask = Callable[..., bytes]
 Encrypt = Callable[[str, str, str], str]
@@ -222,6 +223,28 @@ def test_tr31_lengths_under_aes(ask: Ask, device: Device, algorithm: str, length
     back, back_kcv = made(ask(device, f"A6FFF{kek}{answer[4:-6]}S%00#2100"), key_characters=size)
     assert back_kcv == kcv
     assert back[6:8] == "21"
+
+
+def test_nothing_comes_in_under_a_tmk(ask: Ask, device: Device) -> None:
+    """A TMK (51) wraps what goes to a terminal; A6 takes K0, 52 and, for TR-31, K1 only."""
+    for usage, answer in (("51", "A7BB"), ("K1", "A700"), ("K0", "A700"), ("52", "A700")):
+        kek, _ = made(ask(device, f"A00FFFS#{usage}A3B00E00"), key_characters=129)
+        key, _ = made(ask(device, "A00FFFS#D0A3B00E00"), key_characters=129)
+        exported = ask(device, f"A8FFF{kek}{key}R%00!D").decode()
+        assert exported.startswith("A900R")
+        assert ask(device, f"A6FFF{kek}{exported[4:-6]}S%00").decode()[:4] == answer
+
+
+@pytest.mark.parametrize(("release", "answer"), [("1.14", "A700"), ("1.8a", "A715")])
+def test_an_older_release_does_not_know_version_d(
+    ask: Ask, device: Device, state: State, release: str, answer: str
+) -> None:
+    """What it refuses to write it does not read either."""
+    kek, _ = made(ask(device, "A00FFFS#K1A3B00E00"), key_characters=129)
+    key, _ = made(ask(device, "A00FFFS#D0A3B00E00"), key_characters=129)
+    block = ask(device, f"A8FFF{kek}{key}R%00!D").decode()[4:-6]
+    older = Device(state, firmware=PROFILES[release])
+    assert ask(older, f"A6FFF{kek}{block}S%00").decode()[:4] == answer
 
 
 def test_thales_block_travels(ask: Ask, device: Device) -> None:
