@@ -111,6 +111,10 @@ class AdminClient:
                 f"{what}: no answer from {self.endpoint_url}: {reason or type(error).__name__}",
                 hint="check that the service runs there",
             ) from None
+        except BaseException:
+            # Interrupted in the middle of an answer: a later call is not to read the rest of it.
+            self._connection.close()
+            raise
 
     def served_regions(self) -> list[str]:
         """

@@ -190,13 +190,20 @@ class Drill:
         problems = []
         for client, peer in self._sides():
             try:
-                client.call("RestoreRegion", {"Peer": peer})
+                self._restore_side(client, peer)
             except KeyferryError as error:
                 problems.append(str(error))
         if problems:
             self.report.problems += problems
             return f"not everywhere; the cut ends by itself within {self.cut_s} s"
         return "both directions"
+
+    def _restore_side(self, client: AdminClient, peer: str) -> None:
+        try:
+            client.call("RestoreRegion", {"Peer": peer})
+        except ExchangeError:
+            # A connection that was idle for long may be found closed; once more, on a new one.
+            client.call("RestoreRegion", {"Peer": peer})
 
     def _converge(self) -> str:
         """Wait until what was changed meanwhile is there, and a new change gets through."""
