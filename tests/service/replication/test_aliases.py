@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from keyferry.service.context import Limits
 from keyferry.service.errors import ConflictError, ResourceNotFoundError
+from keyferry.service.replication.alias_state import record_arrival
 from keyferry.service.replication.following import Following
 from keyferry.service.replication.messages import (
     APPLY_ALIASES,
@@ -18,6 +20,7 @@ from keyferry.service.replication.messages import (
     ApplyAliasesInput,
     encode,
 )
+from keyferry.service.store.replication_records import RegionPart
 
 NAME = "alias/pin"
 MakeWorld = Callable[..., Awaitable[Any]]
@@ -345,6 +348,19 @@ class TestDeliveries:
         assert answer == {"Results": [{"Outcome": "APPLIED", "ChangeNumber": 2}]}
         assert await target(world, WEST) == ""
 
+    async def test_a_message_that_comes_again_undoes_nothing(self, world: Any) -> None:
+        """What a user of the Region did since stays done."""
+        key = await world.create(ReplicationRegions=[WEST])
+        await world.call(EAST, "CreateAlias", AliasName=NAME, KeyArn=key["KeyArn"])
+        await world.settle()
+        way = world.faults[EAST, WEST]
+        last = [body for operation, body in way.sent if operation == APPLY_ALIASES][-1]
+        await world.call(WEST, "DeleteAlias", AliasName=NAME)
+        assert json.loads(await way.inner.call(APPLY_ALIASES, last))["Results"][0]["Outcome"] == (
+            "APPLIED"
+        )
+        assert await target(world, WEST) is None
+
     async def test_only_replicas_of_the_sender_are_pointed_to(self, world: Any, tools: Any) -> None:
         """A peer cannot aim an alias at a key of another Region, or at none."""
         local = await world.create(WEST)
@@ -367,8 +383,6 @@ class TestDeliveries:
         key = await world.create(ReplicationRegions=[WEST])
         await world.settle()
         store = world.regions[WEST].store
-        from keyferry.service.replication.alias_state import record_arrival
-
         await store.write(
             lambda tx: record_arrival(tx, tools.account, NAME, EAST, number=41, is_copy=False)
         )
@@ -385,10 +399,6 @@ class TestDeliveries:
         await world.settle()
         store = world.regions[WEST].store
         part = store.multi_region(tools.account, key_id(key))
-        from dataclasses import replace
-
-        from keyferry.service.store.replication_records import RegionPart
-
         lost = replace(part, part=RegionPart.SINGLE)
         await store.write(lambda tx: tx.put_multi_region(lost))
         await world.call(EAST, "CreateAlias", AliasName=NAME, KeyArn=key["KeyArn"])

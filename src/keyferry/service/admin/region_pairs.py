@@ -44,4 +44,5 @@ def find_verifier(context: AdminContext, peer: str) -> Verifier:
 
 def sender_of(context: AdminContext) -> Sender:
     """This process, as the one that will deliver what an administrator has sent."""
-    return Sender(context.peers.owner, context.now, context.peers.regions)
+    peers = context.peers
+    return Sender(peers.owner, context.now, peers.regions, aliases=peers.aliases, tags=peers.tags)

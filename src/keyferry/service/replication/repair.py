@@ -14,6 +14,7 @@ from functools import partial
 
 from keyferry.errors import PeerProtocolError, StoreIntegrityError
 from keyferry.service.replication import messages as m
+from keyferry.service.replication.alias_state import follow_aliases_of_key
 from keyferry.service.replication.state import Sender, resend
 from keyferry.service.replication.verification import Verifier
 from keyferry.service.store.inspection_records import KeyName
@@ -81,6 +82,9 @@ class Repairer:
         if record is None or part is None or part.part is not RegionPart.PRIMARY:
             return Repair(name, False, _unreadable_primary(region, peer))
         resend(tx, record, entry, sender=self.sender)
+        if peer in self.sender.aliases:
+            # A replica that was lost took its aliases with it.
+            follow_aliases_of_key(tx, name.account, name.key_id, peer, sender=self.sender)
         return Repair(name, True, f"sent again to {peer}")
 
     async def _destroy(self, names: Sequence[KeyName]) -> list[Repair]:

@@ -66,6 +66,12 @@ class ReplicationView(Protocol):
         self, account: str, name: str, region: str
     ) -> FollowedAliasRecord | None: ...
 
+    def followed_names(
+        self, region: str, *, after: tuple[str, str], limit: int
+    ) -> list[tuple[str, str]]:
+        """Account and name of each alias a Region was ever told of, in order, behind `after`."""
+        ...
+
     def arrived_aliases(self, account: str, name: str) -> list[ArrivedAliasRecord]:
         """What other Regions said of an alias of that name, by Region."""
         ...

@@ -114,6 +114,10 @@ COUNT_OUTBOX_WAITING = (
 )
 DELETE_OUTBOX = "DELETE FROM replication_outbox WHERE account = ? AND key_id = ? AND region = ?"
 SELECT_FOLLOWED_ALIAS = f"{FOLLOWED_ALIASES.select} WHERE account = ? AND name = ? AND region = ?"
+SELECT_FOLLOWED_NAMES = (
+    "SELECT account, name FROM followed_aliases WHERE region = ? AND (account, name) > (?, ?) "
+    "ORDER BY account, name LIMIT ?"
+)
 SELECT_ARRIVED_ALIASES = f"{ARRIVED_ALIASES.select} WHERE account = ? AND name = ? ORDER BY region"
 SELECT_DEFAULT_REGIONS = f"{DEFAULT_REGIONS.select} WHERE account = ? ORDER BY region"
 DELETE_DEFAULT_REGION = "DELETE FROM default_replication_regions WHERE account = ? AND region = ?"

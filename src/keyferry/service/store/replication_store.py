@@ -100,6 +100,12 @@ class ReplicationReads:
         rows = self._verified(sql.FOLLOWED_ALIASES, found)
         return sql.followed_alias_from_row(rows[0]) if rows else None
 
+    def followed_names(
+        self, region: str, *, after: tuple[str, str], limit: int
+    ) -> list[tuple[str, str]]:
+        found = self._fetch(sql.SELECT_FOLLOWED_NAMES, (region, *after, limit))
+        return [(row[0], row[1]) for row in found]
+
     def arrived_aliases(self, account: str, name: str) -> list[ArrivedAliasRecord]:
         found = self._fetch(sql.SELECT_ARRIVED_ALIASES, (account, name))
         rows = self._verified(sql.ARRIVED_ALIASES, found)
