@@ -119,12 +119,13 @@ def peer(quiet_log: None) -> Iterator[MakePeer]:
     def make(*script: bytes | None, **options: Any) -> tuple[HTTPTransport, Scripted]:
         server = Scripted(*script)
         address = PeerAddress.parse(f"us-west-2=http://127.0.0.1:{server.port}")
+        usual: dict[str, Any] = {"threads": 2, "clock": lambda: NOW, "timeout_s": 10.0}
         one = HTTPPeer(
             address,
             PeerConnections(address, tls=None, check=lambda _: None),
             RequestSigner(KEY, region="us-west-2"),
             Circuit("us-west-2", backoff=Backoff(first_s=60.0, most_s=600.0)),
-            **({"threads": 2, "clock": lambda: NOW, "timeout_s": 10.0} | options),
+            **(usual | options),
         )
         made.extend((one, server))
         return HTTPTransport(one, "us-east-1"), server

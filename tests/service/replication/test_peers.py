@@ -71,7 +71,8 @@ def test_a_password_is_not_repeated(text: str) -> None:
 
 
 def check(*texts: str, files: dict[str, Any] = NO_FILES, **listener: Any) -> None:
-    usual = {"served": ("us-east-1",), "tls": False, "loopback": True, "behind_proxy": False}
+    usual: dict[str, Any] = {"served": ("us-east-1",), "tls": False, "loopback": True}
+    usual["behind_proxy"] = False
     PeerSettings.parse(texts, **files).check(**(usual | listener))
 
 
