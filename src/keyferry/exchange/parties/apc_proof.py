@@ -134,8 +134,8 @@ class APCProofs:
                 KeyIdentifier=key.handle,
                 MessageData=MESSAGE.hex().upper(),
                 Mac=proof.value,
-                MacLength=len(proof.value) // 2,
                 VerificationAttributes=mac(kind, key),
+                **_mac_size(key, len(proof.value) // 2),
             )
         elif kind in _PIN_VALUES:
             assert companion is not None  # noqa: S101 (the kind says that it needs one)
@@ -172,15 +172,13 @@ class APCProofs:
         return "verified"
 
     async def _mac(self, kind: ProofKind, key: UsedKey) -> str:
-        size = {} if MAC_ALGORITHMS.get(key.usage) == "HMAC" else {"MacLength": _MAC_BYTES}
-        if kind is ProofKind.ARQC_AND_SCRIPT_MAC:
-            size = {"MacLength": _SCRIPT_MAC_BYTES}
+        beside_arqc = kind is ProofKind.ARQC_AND_SCRIPT_MAC
         answer = await self._read(
             "generate_mac",
             KeyIdentifier=key.handle,
             MessageData=MESSAGE.hex().upper(),
             GenerationAttributes=mac(kind, key),
-            **size,
+            **_mac_size(key, _SCRIPT_MAC_BYTES if beside_arqc else _MAC_BYTES),
         )
         return str(answer["Mac"])
 
@@ -254,3 +252,8 @@ class APCProofs:
 
     async def _read(self, operation: str, **parameters: Any) -> dict[str, Any]:
         return await self._client().read(operation, **parameters)
+
+
+def _mac_size(key: UsedKey, size: int) -> dict[str, int]:
+    """Say how long a MAC is; an HMAC is as long as its hash, which may be more than can be said."""
+    return {} if MAC_ALGORITHMS.get(key.usage) == "HMAC" else {"MacLength": size}

@@ -38,12 +38,14 @@ from keyferry.exchange.parties.interface import (
     TransportKey,
     Trust,
 )
+from keyferry.exchange.parties.local_proof import LocalProofs
 from keyferry.exchange.result import same_check_value
 from keyferry.keys import (
     KeyAlgorithm,
     KeyAttributes,
     KeyClass,
     check_material,
+    generate_material,
     header_from_attributes,
     key_check_value,
 )
@@ -82,11 +84,14 @@ class LocalParty:
         self._load_key, self._authority, self._place = load_key, authority, place
         self._key: Secret | None = None
         self._kek: Secret | None = None
+        self._throw_aways: dict[str, Secret] = {}
 
     async def connect(self) -> str:
         return "a clear test key on this machine"
 
     async def transport_key(self, request: KeyRequest) -> TransportKey:
+        if self._key is not None:
+            return self._throw_away(request)
         assert request.algorithm is not None  # noqa: S101 (a plan for a local key states it)
         secret = await asyncio.to_thread(self._load_key)
         material = secret.reveal()
@@ -111,6 +116,26 @@ class LocalParty:
             check_value=value,
             generated=False,
         )
+
+    def _throw_away(self, request: KeyRequest) -> TransportKey:
+        """Make the second key that a proof by use needs beside the one that travelled."""
+        assert request.algorithm is not None  # noqa: S101 (a proof states it)
+        material = generate_material(request.algorithm)
+        handle = f"throw-away {len(self._throw_aways) + 1}"
+        self._throw_aways[handle] = Secret(material)
+        value, _ = key_check_value(request.algorithm, material)
+        return TransportKey(
+            handle=handle,
+            usage=request.usage,
+            algorithm=request.algorithm,
+            check_value=value,
+            generated=True,
+        )
+
+    @property
+    def proofs(self) -> LocalProofs:
+        """What is computed here under the clear key."""
+        return LocalProofs(self._clear)
 
     async def signing_credential(self, algorithm: KeyAlgorithm) -> Credential:
         return await self._credential(algorithm, CertificateUsage.DIGITAL_SIGNATURE)
@@ -156,7 +181,7 @@ class LocalParty:
         header = self._header(key, BlockVersion.D).encode(length=_TOKEN_LENGTH)
         cipher = ContentCipher.AES128 if key.algorithm.is_aes else ContentCipher.TDES
         return build_token(
-            key=self._clear().reveal(),
+            key=self._clear(key.handle).reveal(),
             header=header,
             kdh_certificate=own.certificate,
             kdh_private_key=private_key,
@@ -213,7 +238,7 @@ class LocalParty:
 
     def _wrap(self, key: TransportKey, kbpk: bytes, *, aes: bool) -> str:
         cipher, version = (Cipher.AES, BlockVersion.D) if aes else (Cipher.TDES, BlockVersion.B)
-        return KBPK(cipher, kbpk).wrap(self._header(key, version), self._clear().reveal())
+        return KBPK(cipher, kbpk).wrap(self._header(key, version), self._clear(key.handle).reveal())
 
     def _header(self, key: TransportKey, version: BlockVersion) -> KeyBlockHeader:
         assert key.algorithm is not None  # noqa: S101 (a local key's algorithm is known)
@@ -228,16 +253,22 @@ class LocalParty:
             exportability=Exportability.EXPORTABLE,
         )
 
-    def _clear(self) -> Secret:
+    def _clear(self, handle: str) -> Secret:
+        if handle in self._throw_aways:
+            return self._throw_aways[handle]
         assert self._key is not None  # noqa: S101 (transport_key comes first)
         return self._key
 
     async def clean_up(self, *, failed: bool) -> list[str]:  # noqa: ARG002 (leaves nothing)
-        self._key = self._kek = None
+        self._forget()
         return []
 
-    async def close(self) -> None:
+    def _forget(self) -> None:
         self._key = self._kek = None
+        self._throw_aways.clear()
+
+    async def close(self) -> None:
+        self._forget()
 
 
 def _algorithms_of(kek: KEK) -> tuple[KeyAlgorithm, ...]:
