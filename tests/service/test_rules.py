@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import subprocess
@@ -12,9 +13,10 @@ from typing import Any
 import boto3
 import pytest
 
+from keyferry.cli.admin_client import AdminClient
 from keyferry.cli.main import run
 from keyferry.crypto.tr34 import Layout
-from keyferry.errors import ConfigurationError
+from keyferry.errors import ConfigurationError, RemoteRefusedError
 from keyferry.service.rules import STRICT, Rules, read_rules
 
 
@@ -81,10 +83,15 @@ def test_exceptions_are_named_for_the_log() -> None:
     assert rules.exceptions() == {"tr34_layouts": ["aws", "cms"], "replication_regions": ["x-1"]}
 
 
-def test_the_service_keeps_to_its_file(tmp_path: Path) -> None:
-    """Served with --rules, ReEncryptData goes from one stored key to another; the log says why."""
+def test_the_service_keeps_to_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Served with --rules, ReEncryptData goes from one stored key to another, and no key, old or new,
+    goes to another Region; the log says why.
+    """
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     file, ready = tmp_path / "rules.toml", tmp_path / "ready.json"
-    file.write_text("re_encrypt_between_stored_keys = true")
+    file.write_text("re_encrypt_between_stored_keys = true\nreplication_regions = []")
     command = [sys.executable, "-m", "keyferry", "serve", "--dev", "--port", "0"]
     with subprocess.Popen(
         [*command, "--rules", str(file), "--ready-file", str(ready), "--log-format", "json"],
@@ -98,13 +105,19 @@ def test_the_service_keeps_to_its_file(tmp_path: Path) -> None:
                 lines.append(json.loads(line))
                 if lines[-1]["event"] == "service_ready":
                     break
-            answer = _re_encrypt(json.loads(ready.read_text())["url"])
+            url = json.loads(ready.read_text())["url"]
+            answer = _re_encrypt(url)
+            client = AdminClient(endpoint_url=url, region="us-east-1")
+            with contextlib.closing(client), pytest.raises(RemoteRefusedError) as caught:
+                client.call("PlanBackfill", {"To": "us-west-2"})
         finally:
             process.send_signal(signal.SIGTERM)
             process.communicate(timeout=30)
     assert answer["CipherText"]
+    assert "us-west-2 is no Region this service replicates keys to" in str(caught.value)
     (told,) = [line for line in lines if line["event"] == "rules_set_otherwise"]
     assert told["re_encrypt_between_stored_keys"] is True
+    assert told["replication_regions"] == []
     assert told["level"] == "warning"
 
 

@@ -16,6 +16,7 @@ import msgspec
 from keyferry.service import log
 from keyferry.service.admin.context import AdminContext
 from keyferry.service.admin.region_pairs import find_link, sender_of
+from keyferry.service.control.replication_regions import check_regions
 from keyferry.service.errors import InvalidRequestError
 from keyferry.service.operation import ADMIN
 from keyferry.service.replication import backfill as core
@@ -145,6 +146,7 @@ async def describe_replica_quota(
 
 def _backfill(context: AdminContext, to: str, account: str | None) -> core.Backfill:
     find_link(context, to)
+    check_regions(context, [to])
     return core.Backfill(
         region=context.region,
         to=to,
