@@ -34,8 +34,8 @@ MAX_KEYS = 500
 MAX_PROOFS = 100
 
 _Region = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
-_Account = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{12}$")]
-_KeyId = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-zA-Z]{16,64}$")]
+_Account = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{12}\Z")]
+_KeyId = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-zA-Z]{16,64}\Z")]
 _Text = Annotated[str, msgspec.Meta(max_length=4096)]
 # Nothing else is ever in a proof: digits, hex, and a key block.
 _Value = Annotated[str, msgspec.Meta(max_length=4096, pattern=r"^[0-9A-Za-z]*\Z")]
