@@ -484,7 +484,7 @@ class TestLostAnswer:
         def gone() -> None:
             raise psycopg.OperationalError("nobody there")
 
-        monkeypatch.setattr(engine_of(one)._server, "connect_reader", gone)
+        monkeypatch.setattr(engine_of(one)._server, "connect_writer", gone)
         with pytest.raises(StoreError, match="cannot be told"):
             one.write_blocking(lambda tx: tx.insert_key(key_record(2)))
 

@@ -15,7 +15,7 @@ from keyferry.errors import KeyferryError
 
 Value = str | int | bytes | None
 Row = tuple[Any, ...]  # what a database returns; `rows.py` gives it types again
-Query = tuple[str, Sequence[Value]]  # a statement and its parameters
+Query = tuple[str, Sequence[Any]]  # a statement and its parameters
 
 
 class BatchUndoneError(Exception):

@@ -265,13 +265,13 @@ class GroupCommit:
         return erased
 
     def _run_within_savepoint(self, pending: PendingChange, transaction: SQLTransaction) -> None:
-        erased = transaction.erased
+        transaction.begin_change()
         self._engine.savepoint()
         if pending.run(transaction):
             self._engine.release()
         else:
             self._engine.undo()
-            transaction.erased = erased
+            transaction.undo_change()
 
     # --- beside the batches, in the thread -----------------------------------------------------
 

@@ -3,8 +3,7 @@ Rows looked up together before they are asked for one by one.
 
 A change reads the rows of the key it is about, each when it needs it. Over a network that is a
 round trip a row, so who knows which keys a batch of changes is about has their rows looked up at
-once; what reads them afterwards finds them here. A row that is written is forgotten: the next read
-asks the database.
+once; what reads them afterwards finds them here, as the changes since have left them.
 """
 
 from __future__ import annotations
@@ -47,9 +46,8 @@ class KnownRows:
     """The rows of some keys in four tables: what is not among them is known not to be there."""
 
     def __init__(self) -> None:
-        self._rows: dict[str, dict[tuple[Value, Value], list[Row]]] = {
-            table.name: {} for table in _TABLES
-        }
+        self._rows: dict[str, dict[Row, list[Row]]] = {table.name: {} for table in _TABLES}
+        self._replaced: list[tuple[str, Row, list[Row]]] = []  # by the change that runs
 
     @staticmethod
     def queries(subjects: Iterable[Subject]) -> list[Query]:
@@ -81,10 +79,32 @@ class KnownRows:
             return None if found is None else sorted(found, key=_by_region)
         return [row for row in found if row[_REGION] == region[0]]
 
-    def forget(self, account: Value, key_id: Value) -> None:
-        """Some row of this key is written."""
-        for known in self._rows.values():
-            known.pop((account, key_id), None)
+    # --- changes ---------------------------------------------------------------------------------
+
+    def begin_change(self) -> None:
+        """From here on `undo_change` brings everything back."""
+        self._replaced.clear()
+
+    def undo_change(self) -> None:
+        for table, subject, before in reversed(self._replaced):
+            self._rows[table][subject] = before
+        self._replaced.clear()
+
+    def put(self, table: sql.Table, row: Row) -> None:
+        """A row is written: the columns of the table and the MAC."""
+        size = len(table.key)
+        self._replace(table.name, row[:2], row[:size], [row])
+
+    def delete(self, table: sql.Table, key: Row) -> None:
+        """A row is deleted; `key` is that of the table."""
+        self._replace(table.name, key[:2], key, [])
+
+    def _replace(self, table: str, subject: Row, key: Row, new: list[Row]) -> None:
+        known = self._rows.get(table, {})
+        before = known.get(subject)
+        if before is not None:
+            self._replaced.append((table, subject, before))
+            known[subject] = [row for row in before if row[: len(key)] != key] + new
 
 
 def _by_region(row: Row) -> str:

@@ -13,11 +13,12 @@ costs about as many round trips as it asks questions. There are no savepoints (`
 
 Readers have connections of their own, opened as threads need them and kept for the next. What
 breaks when the database restarts is opened again, by the writer for as long as LOCK_TIMEOUT_S; a
-commit whose answer was lost is looked up by its transaction id.
+commit whose answer was lost is looked up by the mark it left.
 """
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections import deque
@@ -34,6 +35,7 @@ from keyferry.errors import StoreError
 from keyferry.service.errors import ConflictError
 from keyferry.service.store.engine import BatchUndoneError, Query, Row, TableShape, Value
 from keyferry.service.store.key_epoch import CHANNEL, KeyEpochWatch
+from keyferry.service.store.postgresql_bulk import BulkStatements
 from keyferry.service.store.postgresql_server import (
     LOCK_TIMEOUT_S,
     Connection,
@@ -46,10 +48,15 @@ T = TypeVar("T")
 
 # The advisory lock of the writer: a number nobody else should take, "keyferry" in ASCII.
 _WRITER_LOCK = int.from_bytes(b"keyferry", "big")
-_BEGIN = (
-    "BEGIN ISOLATION LEVEL READ COMMITTED; "
-    f"SELECT pg_current_xact_id()::text, pg_advisory_xact_lock({_WRITER_LOCK})"
+_LOCK = f"SELECT pg_advisory_xact_lock({_WRITER_LOCK})"
+_BEGIN = f"BEGIN ISOLATION LEVEL READ COMMITTED; {_LOCK}"
+# Each writer has a row that says which of its transactions was committed last.
+_PUT_MARK = (
+    "INSERT INTO meta (name, value) VALUES (?, ?) "
+    "ON CONFLICT (name) DO UPDATE SET value = excluded.value"
 )
+_SELECT_MARK = "SELECT value FROM meta WHERE name = ?"
+_DELETE_MARK = "DELETE FROM meta WHERE name = ?"
 # Readers kept open when idle: the event loop's and a few of its threads.
 _IDLE_READERS = 4
 # After the database could not be reached, readers do not try again for so long, unless the
@@ -71,6 +78,15 @@ _SELECT_TABLES = (
     "JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped "
     "LEFT JOIN pg_index i ON i.indrelid = c.oid AND i.indisprimary "
     "WHERE c.relkind = 'r' AND n.nspname = current_schema() ORDER BY c.relname, a.attnum"
+)
+# psycopg sends every integer with eight bytes.
+_SELECT_COLUMN_TYPES = (
+    "SELECT c.relname::text, a.attname::text, "
+    "CASE WHEN a.atttypid = 'smallint'::regtype THEN 'bigint' "
+    "ELSE format_type(a.atttypid, a.atttypmod) END "
+    "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+    "JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped "
+    "WHERE c.relkind = 'r' AND n.nspname = current_schema()"
 )
 _SELECT_UNSAFE = (
     "SELECT name::text FROM pg_settings "
@@ -109,8 +125,10 @@ class PostgreSQLEngine:
         self._epoch = KeyEpochWatch(self._server.connect_reader, self._reached)
         # The rest belongs to the one writer.
         self._writer: Connection | None = None
-        self._queue = StatementQueue()
-        self._transaction_id = ""
+        self._bulk = BulkStatements(self._column_types)
+        self._queue = StatementQueue(self._bulk)
+        self._name = f"writer {os.urandom(8).hex()}"  # of its row
+        self._mark: bytes | None = None  # of the transaction, once it has one
         self._epoch_changed = False
         try:
             self._writer = self._server.connect_writer()
@@ -183,7 +201,7 @@ class PostgreSQLEngine:
     def begin(self, *, wait: bool = True) -> bool:
         if not wait:
             return False  # a round trip is too long for an event loop
-        self._queue = StatementQueue()
+        self._queue = StatementQueue(self._bulk)
         self._epoch_changed = False
         deadline = time.monotonic() + LOCK_TIMEOUT_S
         pause = _FIRST_PAUSE_S
@@ -213,9 +231,8 @@ class PostgreSQLEngine:
             self._writer = self._server.connect_writer()
         elif self._writer.info.transaction_status is not TransactionStatus.IDLE:
             self._writer.execute("ROLLBACK")  # one that could not be rolled back before
-        begun = self._writer.execute(_BEGIN.encode())
-        begun.nextset()
-        self._transaction_id = str(begun.fetchall()[0][0])
+        self._writer.execute(_BEGIN.encode())
+        self._mark = None
 
     def _transacting(self) -> Connection:
         writer = self._writer
@@ -271,6 +288,8 @@ class PostgreSQLEngine:
 
     def commit(self) -> None:
         if self._queue:
+            self._mark = os.urandom(16)
+            self._queue.add(_PUT_MARK, (self._name, self._mark), otherwise=None)
             self._ask([])
         writer = self._transacting()
         notify = f"NOTIFY {CHANNEL}; ".encode() if self._epoch_changed else b""
@@ -289,33 +308,31 @@ class PostgreSQLEngine:
         """
         Find out what became of a commit whose answer was lost with its connection.
 
+        The transaction wrote a mark; if it was committed, the mark is there. Who holds the
+        writer's lock knows that it is not still under way. A transaction id would not do: a server
+        that crashed before it wrote anything of it gives the same id again.
+
         Raises:
             StoreError: it was rolled back; or nobody can tell within _OUTCOME_TIMEOUT_S.
         """
         deadline = time.monotonic() + _OUTCOME_TIMEOUT_S
         pause = _FIRST_PAUSE_S
-        status: str | None = None
-        while time.monotonic() < deadline:
+        while self._mark is not None and time.monotonic() < deadline:
             try:
-                with self._server.connect_reader() as connection:
-                    status = connection.execute(
-                        "SELECT pg_xact_status($1::text::xid8)", (self._transaction_id,)
-                    ).fetchall()[0][0]
-            except psycopg.OperationalError:
-                status = "in progress"
+                with self._server.connect_writer() as connection, connection.transaction():
+                    run(connection, _LOCK)
+                    found = run(connection, _SELECT_MARK, (self._name,)).fetchall()
             except psycopg.Error:
-                # A server that never saw this transaction: another one took over.
-                status = None
-            if status == "committed":
-                return
-            if status != "in progress":
-                break
-            # The server may still be writing, or recovering.
-            if self._closed.wait(pause):
-                break
-            pause = min(2 * pause, _LONGEST_PAUSE_S)
-        if status == "aborted":
-            raise StoreError(f"{self._server.name}: the connection was lost, nothing was written")
+                # The server may be starting, or still writing.
+                if self._closed.wait(pause):
+                    break
+                pause = min(2 * pause, _LONGEST_PAUSE_S)
+            else:
+                if [row[0] for row in found] == [self._mark]:
+                    return
+                raise StoreError(
+                    f"{self._server.name}: the connection was lost, nothing was written"
+                )
         raise StoreError(
             f"{self._server.name}: the connection was lost during a commit, and whether it was"
             " made cannot be told",
@@ -340,6 +357,10 @@ class PostgreSQLEngine:
 
     def tables(self) -> dict[str, TableShape]:
         return TableShape.gather(self.fetch(_SELECT_TABLES))
+
+    def _column_types(self) -> dict[tuple[str, str], str]:
+        found = run(self._transacting(), _SELECT_COLUMN_TYPES).fetchall()
+        return {(table, column): name for table, column, name in found}
 
     def continue_positions(self, table: str) -> None:
         self.fetch_in_transaction(
@@ -383,5 +404,8 @@ class PostgreSQLEngine:
             return
         self._closed.set()
         self._epoch.close()
+        with suppress(psycopg.Error):  # a row too many does no harm
+            if self._writer is not None:
+                run(self._writer, _DELETE_MARK, (self._name,))
         self._drop_writer()
         self._close_idle()

@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 import psycopg
 from psycopg import adapt, errors, sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.types.array import ListBinaryDumper
 from psycopg.types.numeric import Int8BinaryDumper
 
 from keyferry.errors import ConfigurationError, StoreError
@@ -55,6 +56,7 @@ _WRITER_SETTINGS = (
 # One type for every integer, so that a statement has one prepared form whatever its values are.
 _adapters = adapt.AdaptersMap(psycopg.adapters)
 _adapters.register_dumper(int, Int8BinaryDumper)
+_adapters.register_dumper(list, ListBinaryDumper)  # with the one above for its integers
 
 
 class Context:

@@ -137,7 +137,7 @@ class ReplicationWrites(ReplicationReads):
     def _put(self, statement: str, table: Table, values: tuple[Value, ...]) -> None:
         raise NotImplementedError
 
-    def _delete(self, statement: str, parameters: tuple[Value, ...]) -> None:
+    def _delete(self, statement: str, table: Table, key: tuple[Value, ...]) -> None:
         raise NotImplementedError
 
     def put_multi_region(self, record: MultiRegionRecord) -> None:
@@ -147,14 +147,14 @@ class ReplicationWrites(ReplicationReads):
         self._put(sql.UPSERT_REPLICA, sql.REPLICAS, sql.replica_values(record))
 
     def delete_replica(self, account: str, key_id: str, region: str) -> None:
-        self._delete(sql.DELETE_REPLICA, (account, key_id, region))
+        self._delete(sql.DELETE_REPLICA, sql.REPLICAS, (account, key_id, region))
 
     def put_outbox(self, record: OutboxRecord) -> None:
         self._put(sql.UPSERT_OUTBOX, sql.OUTBOX, sql.outbox_values(record))
         self.outbox_written = True
 
     def delete_outbox(self, account: str, key_id: str, region: str) -> None:
-        self._delete(sql.DELETE_OUTBOX, (account, key_id, region))
+        self._delete(sql.DELETE_OUTBOX, sql.OUTBOX, (account, key_id, region))
 
     def put_followed_alias(self, record: FollowedAliasRecord) -> None:
         values = sql.followed_alias_values(record)
@@ -168,11 +168,11 @@ class ReplicationWrites(ReplicationReads):
         self._put(sql.INSERT_DEFAULT_REGION, sql.DEFAULT_REGIONS, (account, region))
 
     def remove_default_region(self, account: str, region: str) -> None:
-        self._delete(sql.DELETE_DEFAULT_REGION, (account, region))
+        self._delete(sql.DELETE_DEFAULT_REGION, sql.DEFAULT_REGIONS, (account, region))
 
     def insert_replication_kek(self, record: ReplicationKEKRecord) -> None:
         if not self._write(sql.INSERT_KEK, sql.REPLICATION_KEKS, sql.kek_values(record)):
             raise ConflictError(f"a KEK {record.kek_id} was agreed with {record.peer} before")
 
     def delete_replication_kek(self, direction: KEKDirection, peer: str, kek_id: str) -> None:
-        self._delete(sql.DELETE_KEK, (direction.value, peer, kek_id))
+        self._delete(sql.DELETE_KEK, sql.REPLICATION_KEKS, (direction.value, peer, kek_id))

@@ -36,12 +36,21 @@ class SQLTransaction(SQLView, ReplicationWrites, InspectionWrites, RehearsalWrit
         super().__init__(row_mac)
         self._engine = engine
         self._known = KnownRows()
-        self.erased = False
+        self.erased = self._erased_before = False
 
     def look_up(self, subjects: Collection[Subject]) -> None:
         """Fetch what is to be read about these keys, all at once."""
         answers = self._engine.fetch_many_in_transaction(KnownRows.queries(subjects))
         self._known.learn(subjects, answers)
+
+    def begin_change(self) -> None:
+        """One of the batch begins; `undo_change` is called if it fails."""
+        self._known.begin_change()
+        self._erased_before = self.erased
+
+    def undo_change(self) -> None:
+        self._known.undo_change()
+        self.erased = self._erased_before
 
     def _fetch(self, statement: str, parameters: Sequence[Value] = ()) -> list[Row]:
         found = self._known.find(statement, parameters)
@@ -50,8 +59,7 @@ class SQLTransaction(SQLView, ReplicationWrites, InspectionWrites, RehearsalWrit
         return found
 
     def _write(self, statement: str, table: sql.Table, values: tuple[Value, ...]) -> int:
-        self._known.forget(*values[:2])
-        return self._engine.execute(statement, (*values, self._row_mac.mac(table.name, values)))
+        return self._engine.execute(statement, self._row(table, values))
 
     def _put(
         self,
@@ -61,14 +69,16 @@ class SQLTransaction(SQLView, ReplicationWrites, InspectionWrites, RehearsalWrit
         *,
         otherwise: str | None = None,
     ) -> None:
-        self._known.forget(*values[:2])
-        self._engine.send(
-            statement, (*values, self._row_mac.mac(table.name, values)), otherwise=otherwise
-        )
+        row = self._row(table, values)
+        self._known.put(table, row)
+        self._engine.send(statement, row, otherwise=otherwise)
 
-    def _delete(self, statement: str, parameters: tuple[Value, ...]) -> None:
-        self._known.forget(*parameters[:2])
-        self._engine.send(statement, parameters)
+    def _delete(self, statement: str, table: sql.Table, key: tuple[Value, ...]) -> None:
+        self._known.delete(table, key)
+        self._engine.send(statement, key)
+
+    def _row(self, table: sql.Table, values: tuple[Value, ...]) -> tuple[Value, ...]:
+        return (*values, self._row_mac.mac(table.name, values))
 
     def insert_key(self, key: KeyRecord, tags: Sequence[tuple[str, str]] = ()) -> None:
         values = rows.immutable_key_values(key) + rows.mutable_key_values(key)
@@ -86,11 +96,11 @@ class SQLTransaction(SQLView, ReplicationWrites, InspectionWrites, RehearsalWrit
             # The caller built a record no operation may write; the row must not take it.
             raise ValueError(f"key {key.key_id}: not the next revision of what is stored")
         mutable = rows.mutable_key_values(key)
-        row_mac = self._row_mac.mac(sql.KEYS.name, immutable + mutable)
-        self._known.forget(key.account, key.key_id)
+        row = self._row(sql.KEYS, immutable + mutable)
+        self._known.put(sql.KEYS, row)
         self._engine.send(
             sql.UPDATE_KEY,
-            (*mutable, row_mac, key.account, key.key_id, replacing),
+            (*row[len(immutable) :], key.account, key.key_id, replacing),
             otherwise=f"key {key.key_id} was changed by another request",
         )
         self._begin_key_epoch()
