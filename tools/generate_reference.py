@@ -15,6 +15,7 @@ from pathlib import Path
 
 import click
 
+import proof_reference
 from keyferry.cli.catalogue import COMMANDS
 
 REFERENCE = Path(__file__).parent.parent / "docs" / "reference"
@@ -118,6 +119,7 @@ def pages() -> dict[str, str]:
         "cli.md": cli_reference(),
         "coverage.md": coverage_reference(),
         "capabilities.md": capabilities_reference(),
+        "proof.md": f"{GENERATED}\n\n{proof_reference.page()}",
     }
 
 

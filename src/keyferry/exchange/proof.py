@@ -135,7 +135,7 @@ async def prove_by_use(
     sender = Side(party=kdh, key=_used(key.handle, key, received, mode))
     receiver = Side(party=krd, key=_used(received.identifier, key, received, mode))
     steps.begin(sender.label, "prove by use")
-    kind, by_receiver, reason = _choose(sender, receiver)
+    kind, by_receiver, reason = choose(sender, receiver)
     if kind is None:
         text = f"{NOT_PROVABLE}: {reason}"
         steps.detail(text)
@@ -224,7 +224,7 @@ async def _check(proof: Proof, checker: Side, receiver: Side) -> str:
         ) from error
 
 
-def _choose(sender: Side, receiver: Side) -> tuple[ProofKind | None, bool, str]:
+def choose(sender: Side, receiver: Side) -> tuple[ProofKind | None, bool, str]:
     """Return what is computed, whether the receiver computes it; or else why nothing is."""
     if sender.proofs is None or receiver.proofs is None:
         return None, False, "one of the parties does not use keys"

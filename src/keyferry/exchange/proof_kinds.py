@@ -127,7 +127,13 @@ _ALGORITHMS: Final = {
     ProofKind.ARQC_AND_SCRIPT_MAC: _DOUBLE,
     ProofKind.SCRIPT_PIN_BLOCK: _DOUBLE,
 }
-_MAC_KEYS: Final = {"M0": _DOUBLE, "M1": _TDES, "M3": _TDES}
+_MAC_KEYS: Final = {
+    "M0": _DOUBLE,
+    "M1": _TDES,
+    "M3": _TDES,
+    # Older HMAC keys are TDES or AES keys by name, and then nothing says which hash is meant.
+    "M7": tuple(algorithm for algorithm in KeyAlgorithm if algorithm.is_hmac),
+}
 
 # Modes with which one key both makes and checks; with the others one of the sides must refuse.
 _BOTH_WAYS: Final = frozenset(

@@ -114,7 +114,9 @@ class PayShieldProofs:
             return key.is_double and own in _TRANSACTION_MODES
         if key.usage == "P0":
             return own in _ZONE_KEYS
-        return key.usage not in _MACS or key.usage == "M6" or key.is_tdes
+        if key.usage[0] == "M":
+            return key.usage == "M6" or (key.usage in _MACS and key.is_tdes)
+        return True
 
     async def make(self, kind: ProofKind, key: UsedKey, companion: UsedKey | None) -> Proof:
         """Compute something under a key; `KeyProofs` says more."""
