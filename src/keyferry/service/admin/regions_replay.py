@@ -13,7 +13,7 @@ from keyferry.service.admin.region_pairs import find_link
 from keyferry.service.operation import ADMIN
 from keyferry.service.store.inspection_records import KeyName
 from keyferry.service.store.interface import Transaction
-from keyferry.service.store.replication_records import OutboxRecord
+from keyferry.service.store.replication_records import OutboxRecord, ReplicaStatus
 
 MAX_RESULTS = 500
 
@@ -124,10 +124,18 @@ async def _release(context: AdminContext, rows: Sequence[OutboxRecord]) -> int:
                         owner=context.peers.owner,
                     )
                 )
+                _show_under_way(tx, row)
                 released += 1
         return released
 
     return await context.write(change)
+
+
+def _show_under_way(tx: Transaction, row: OutboxRecord) -> None:
+    """A key's status says that it is tried, not any more why it was given up."""
+    replica = tx.replica(row.account, row.key_id, row.region)
+    if replica is not None and replica.status is ReplicaStatus.FAILED:
+        tx.put_replica(replace(replica, status=ReplicaStatus.IN_PROGRESS, message=None))
 
 
 def _letter(context: AdminContext, row: OutboxRecord) -> DeadLetter:

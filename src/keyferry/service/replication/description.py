@@ -30,12 +30,14 @@ def describe_key(name: KeyName, *, region: str, store: StoreView, vault: Vault) 
     Raises:
         StoreError: the store does not work. A row that does not verify is a description.
     """
+    numbers = (0, 0)
     try:
         part = store.multi_region(name.account, name.key_id)
+        if part is not None:
+            numbers = (part.change_number, part.incarnation)
         record = store.key(name.account, name.key_id)
     except StoreIntegrityError:
-        return _of(name, m.Condition.UNREADABLE)
-    numbers = (0, 0) if part is None else (part.change_number, part.incarnation)
+        return _of(name, m.Condition.UNREADABLE, *numbers)
     if record is None or record.state is KeyState.DELETE_COMPLETE:
         return _of(name, m.Condition.ABSENT, *numbers)
     try:
