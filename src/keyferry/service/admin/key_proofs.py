@@ -12,12 +12,12 @@ from typing import Annotated
 
 import msgspec
 
-from keyferry.errors import KeyferryError
+from keyferry.errors import KeyferryError, UnknownReplicationKEKError
 from keyferry.service.admin.context import AdminContext
 from keyferry.service.admin.region_pairs import find_link
+from keyferry.service.errors import ConflictError
 from keyferry.service.operation import ADMIN
 from keyferry.service.replication.proof.evidence import (
-    CHECK_VALUE,
     Evidence,
     Judgement,
     Verdict,
@@ -25,10 +25,11 @@ from keyferry.service.replication.proof.evidence import (
     make_evidence,
     refusal,
 )
+from keyferry.service.replication.proof.seal import is_sealed, seal_of
 from keyferry.service.replication.proof.workbench import Workbench
 from keyferry.service.store.inspection_records import KeyName
 from keyferry.service.store.records import KeyRecord
-from keyferry.service.store.replication_records import RegionPart, ReplicaStatus
+from keyferry.service.store.replication_records import KEKDirection, RegionPart, ReplicaStatus
 
 MAX_KEYS = 500
 MAX_PROOFS = 100
@@ -70,7 +71,8 @@ class KeyProof(msgspec.Struct, kw_only=True, frozen=True, rename="pascal"):
     What a key made, to be checked in another Region.
 
     `Method` says what it is. `Failed` is why there is nothing: the key could not be used. It is
-    `Pending` if the replica is on its way, so that there may be something a moment later.
+    `Pending` if the replica is on its way, so that there may be something a moment later. `Seal`
+    is a MAC over all of it, which the Regions alone can make: under a key from the KEK `KekId`.
     """
 
     account: _Account
@@ -84,6 +86,8 @@ class KeyProof(msgspec.Struct, kw_only=True, frozen=True, rename="pascal"):
     failed: _Text = ""
     pending: bool = False
     values: Annotated[list[dict[str, _Value]], msgspec.Meta(max_length=8)] = []
+    kek_id: Annotated[str, msgspec.Meta(max_length=64, pattern=r"^[0-9a-f]*\Z")] = ""
+    seal: Annotated[str, msgspec.Meta(max_length=64, pattern=r"^[0-9A-F]*\Z")] = ""
 
 
 class MakeKeyProofsInput(msgspec.Struct, kw_only=True, frozen=True, rename="pascal"):
@@ -154,11 +158,21 @@ async def make_key_proofs(
     """Compute something under each key, by an operation of the data plane."""
     find_link(context, request.peer)
     benches = _Benches(context)
+    keks = context.replication.keks(context.region)
+    try:
+        kek_id, proof_key = keks.proof_key(KEKDirection.TO, request.peer)
+    except UnknownReplicationKEKError:
+        raise ConflictError(
+            f"{context.region} has agreed on no KEK with {request.peer} yet: send a canary first"
+        ) from None
     proofs = []
-    for key in request.keys:
-        proofs.append(await _make(context, benches, request.peer, key))
-        # Other requests are not to wait for all of them.
-        await asyncio.sleep(0)
+    with proof_key:
+        for key in request.keys:
+            proof = await _make(context, benches, request.peer, key)
+            seal = seal_of(proof_key, _evidence(proof))
+            proofs.append(msgspec.structs.replace(proof, kek_id=kek_id, seal=seal))
+            # Other requests are not to wait for all of them.
+            await asyncio.sleep(0)
     return MakeKeyProofsOutput(proofs=proofs)
 
 
@@ -247,23 +261,34 @@ async def _check(
 ) -> Judgement:
     if proof.failed:
         return _failed(proof.failed)
+    evidence = _evidence(proof)
+    keks = context.replication.keks(context.region)
     try:
+        _, proof_key = keks.proof_key(KEKDirection.FROM, primary_region, proof.kek_id)
+        with proof_key:
+            if not is_sealed(proof_key, evidence, proof.seal):
+                return _failed(f"the proof was not made in {primary_region}, or changed since")
         record = _replica(context, primary_region, proof)
+    except UnknownReplicationKEKError:
+        return _failed(f"the proof is sealed with a KEK {context.region} does not know")
     except KeyferryError as error:
         return _failed(f"cannot be used in {context.region}: {refusal(error)}")
     if record is None:
         return _failed(f"is no replica of {primary_region} in {context.region}")
-    evidence = Evidence(
+    return await check_evidence(benches.of(proof.account), record, evidence)
+
+
+def _evidence(proof: KeyProof) -> Evidence:
+    return Evidence(
         account=proof.account,
         key_id=proof.key_id,
         usage=proof.usage,
         algorithm=proof.algorithm,
-        method=proof.method or CHECK_VALUE,
+        method=proof.method,
         operation=proof.operation,
         reason=proof.reason,
         values=tuple(proof.values),
     )
-    return await check_evidence(benches.of(proof.account), record, evidence)
 
 
 def _replica(context: AdminContext, primary_region: str, proof: KeyProof) -> KeyRecord | None:

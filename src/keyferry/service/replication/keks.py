@@ -76,6 +76,34 @@ class KEKs:
             raise UnknownReplicationKEKError(f"no KEK {kek_id} was agreed with {peer}")
         return self._open(record)
 
+    def proof_key(
+        self, direction: KEKDirection, peer: str, kek_id: str | None = None
+    ) -> tuple[str, Secret]:
+        """
+        A MAC key only the two Regions of a pair can make, for proofs that others carry.
+
+        Args:
+            direction: of the keys that are proven.
+            kek_id: of the KEK it is derived from; None is the newest.
+
+        Returns:
+            The KEK's id, and 32 bytes, which are to be wiped.
+
+        Raises:
+            UnknownReplicationKEKError: there is no such KEK here.
+        """
+        record = self._store.replication_kek(direction, peer, kek_id)
+        if record is None:
+            raise UnknownReplicationKEKError(f"no such KEK was agreed with {peer}")
+        binding = self._binding(direction, peer, record.kek_id, record.check_value)
+        with Secret(self._vault.open(record.sealed, binding=binding)) as kek:
+            # A key of its own, as the KEK wraps keys: one block of counter mode with HMAC, with
+            # counter, label, zero, context and bits (NIST SP 800-108r1, 4.1).
+            context = record.kek_id.encode()
+            fixed = b"keyferry key proof\x00" + context + (256).to_bytes(4, "big")
+            derived = hmac.digest(kek.reveal(), (1).to_bytes(4, "big") + fixed, "sha256")
+        return record.kek_id, Secret(derived)
+
     async def forget(self, peer: str, kek_id: str) -> None:
         """Give up a KEK to send under, which the peer does not know any more."""
         self._opened.pop((KEKDirection.TO, peer, kek_id), None)

@@ -158,6 +158,10 @@ class Replication:
             enabled=(region.name, peer) in self._following.aliases,
         )
 
+    def keks(self, region: str) -> KEKs:
+        """The KEKs of a Region of this process with its peers."""
+        return self._receivers[region].keks
+
     def peers(self, region: str) -> Peers:
         """Where keys of a Region can be replicated to."""
         return self._peers[region]

@@ -268,6 +268,31 @@ def test_only_administrators_may(service: TwoRegions, monkeypatch: pytest.Monkey
     assert not cut_holds(service, EAST, WEST)
 
 
+def test_who_carries_a_proof_cannot_change_it(service: TwoRegions) -> None:
+    """What one Region made is checked in the other only as it was made, and by that Region."""
+    first, second = service.create(2)
+    keys = [{"Account": service.account, "KeyId": key_id} for key_id in (first, second)]
+    proofs = admin(service, EAST, "MakeKeyProofs", Peer=WEST, Keys=keys)["Proofs"]
+    good = proofs[0]
+    value = good["Values"][0]
+    forged = [
+        good | {"KeyId": second},
+        good | {"Values": [value | {"pan": "4000000000000000"}, *good["Values"][1:]]},
+        good | {"Values": good["Values"][:1]},
+        good | {"Method": "check value", "Values": [{"check_value": "000000"}]},
+        good | {"Seal": proofs[1]["Seal"]},
+        good | {"Seal": ""},
+        good | {"KekId": "00" * 16},
+    ]
+    answer = admin(service, WEST, "CheckKeyProofs", PrimaryRegion=EAST, Proofs=[good, *forged])
+    verdicts = answer["Verdicts"]
+    assert verdicts[0]["Verdict"] == "PROVEN_BY_USE"
+    for verdict in verdicts[1:-1]:
+        assert verdict["Verdict"] == "FAILED"
+        assert verdict["Reason"] == "the proof was not made in us-east-1, or changed since"
+    assert "a KEK us-west-2 does not know" in verdicts[-1]["Reason"]
+
+
 def test_a_sample_has_every_usage(service: TwoRegions) -> None:
     """A limit proves so many keys, and a rare usage is not left to chance."""
     many = service.create(6)
