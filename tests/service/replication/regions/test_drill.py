@@ -131,6 +131,13 @@ def test_every_usage_is_proven(service: TwoRegions, tmp_path: Path) -> None:
         assert events(service, region).count("RestoreMultiRegionReplication") == 1
 
 
+def test_on_either_engine(on_any_store: TwoRegions) -> None:
+    """Cuts, canaries and proofs are the same on SQLite and on PostgreSQL."""
+    on_any_store.create(2)
+    done = on_any_store.cli(*DRILL)
+    assert done.code == 0, done.out + done.err
+
+
 def test_a_table_for_people(service: TwoRegions) -> None:
     """Each key with what proved it, each step with its time, and the verdict in the last line."""
     (key_id,) = service.create()
