@@ -94,3 +94,40 @@ def test_workers_are_added_up(tmp_path: Path) -> None:
         assert found["keyferry_requests_total", labels] == total
         name = "keyferry_request_duration_seconds_count"
         assert found[name, (("operation", "VerifyMac"),)] == total
+
+
+def test_replication_of_all_workers_is_added_up_and_what_stores_say_is_not(tmp_path: Path) -> None:
+    """Lags and failures are each worker's own; backlog and drift are the same for all."""
+    program = textwrap.dedent(
+        """
+        import sys
+        from keyferry.service.metrics import Metrics
+        from keyferry.service.replication.pair_gauges import PairState
+        counted = Metrics()
+        for _ in range(int(sys.argv[1])):
+            counted.replicated(region="r", peer="p", lag_s=0.02)
+            counted.replication_failed(region="r", peer="p")
+        counted.set_pairs([
+            PairState(region="r", peer="p", waiting=7, held=1, drift=3),
+            PairState(region="p", peer="r", waiting=0, held=0, drift=None),
+        ])
+        sys.stdout.buffer.write(counted.text())
+        """
+    )
+    there, back = (("peer", "p"), ("region", "r")), (("peer", "r"), ("region", "p"))
+    for count, total in ((2, 2), (3, 5)):
+        done = subprocess.run(
+            [sys.executable, "-c", program, str(count)],
+            env=os.environ | {module.MULTIPROCESS_DIR: str(tmp_path)},
+            capture_output=True,
+            check=True,
+        )
+        found = samples(done.stdout)
+        assert found["keyferry_replication_lag_seconds_count", there] == total
+        assert found["keyferry_replication_lag_seconds_sum", there] == pytest.approx(0.02 * total)
+        assert found["keyferry_replication_failed_total", there] == total
+        assert found["keyferry_replication_backlog", there] == 7
+        assert found["keyferry_replication_backlog", back] == 0
+        assert found["keyferry_replication_held", there] == 1
+        assert found["keyferry_drift_items", there] == 3
+        assert ("keyferry_drift_items", back) not in found

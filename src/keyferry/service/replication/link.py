@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
@@ -75,6 +76,11 @@ class Link:
     def failures(self) -> int:
         """How many times in a row the peer could not be brought up to date."""
         return self._failures
+
+    @property
+    def lags(self) -> deque[float]:
+        """Seconds from a change to SYNCHRONIZED, of the last changes that arrived."""
+        return self.measurements.lags
 
     def wake(self) -> None:
         """Say that the outbox may have something new."""

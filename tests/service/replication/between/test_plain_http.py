@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from datetime import timedelta
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 from keyferry.errors import PeerUnreachableError
 from keyferry.service.replication.circuit import CircuitState
+from keyferry.service.replication.verification import DriftKind, Verifier
 
 SYNCHRONIZED = ("SYNCHRONIZED", None)
 GET_ROOT = "KeyferryReplication.GetRoot"
@@ -174,3 +176,30 @@ async def test_the_root_is_shown_to_peers(pair: Any, between: Any) -> None:
     again = await pair.west.call(GET_ROOT, {}, **options)
     assert shown.document == again.document
     assert base64.b64decode(shown.document["Certificate"])[:1] == b"\x30"
+
+
+async def test_a_peer_describes_its_replicas(pair: Any, between: Any) -> None:
+    """Keys of two services are compared over the way between them; what is lost there is named."""
+    await pair.start_both()
+    arns = [await pair.east.create(between.west) for _ in range(3)]
+    for arn in arns:
+        await pair.east.until(lambda a=arn: pair.east.status(a) == {between.west: SYNCHRONIZED})
+    verifier = Verifier(
+        region=between.east,
+        peer=between.west,
+        store=pair.east.region.store,
+        vault=pair.east.region.vault,
+        transport=pair.east.dispatcher.replication.links[between.east, between.west].transport,
+        offload=asyncio.to_thread,
+    )
+    found = await verifier.page(None)
+    assert (found.compared, found.drift, found.pending, found.last) == (3, [], [], None)
+    lost = arns[1].rpartition("/")[2]
+    account = arns[1].split(":")[4]
+    await pair.west.region.store.write(lambda tx: tx.erase_key(account, lost))
+    found = await verifier.page(None, limit=1)
+    while found.last is not None and not found.drift:
+        found = await verifier.page(found.last, limit=1)
+    assert [(drift.name.key_id, drift.kind) for drift in found.drift] == [
+        (lost, DriftKind.MISSING_REPLICA)
+    ]
