@@ -131,7 +131,7 @@ async def test_a_removal_that_overtakes_the_key_wins(world: Any, tools: Any) -> 
     row = store.outbox(tools.account, key_id, tools.west)
     link = world.replication.links[tools.east, tools.west]
     _, kek = link._keks.newest(tools.west)
-    late = await link._delivery.prepare(row, kek)
+    late = await link._delivery.prepare(row, kek, store)
     kek_id = link._keks.newest(tools.west)[0]
     await world.call(
         tools.east,
