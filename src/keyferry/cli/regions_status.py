@@ -140,8 +140,8 @@ def _verified(pair: Mapping[str, Any]) -> str:
     if pair["VerifiedAge"] is None:
         return "never (keyferry regions verify)"
     return (
-        f"{_age(pair['VerifiedAge'])} ago: {pair['VerifiedKeys']} keys,"
-        f" {pair['Drift']} differences left"
+        f"{_age(pair['VerifiedAge'])} ago, keys: {pair['VerifiedKeys']},"
+        f" differences left: {pair['Drift']}"
     )
 
 

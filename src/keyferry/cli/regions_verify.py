@@ -115,10 +115,10 @@ def _document(pair: Pair, result: Verified) -> dict[str, Any]:
 def _show(pair: Pair, result: Verified) -> None:
     from keyferry.cli.printable import printable
 
-    verdict = f"{len(result.drift)} differences" if result.drift else "all equal"
+    verdict = f"differences: {len(result.drift)}" if result.drift else "all equal"
     if result.pending:
-        verdict += f", {len(result.pending)} still under way"
-    click.echo(f"{pair.name}  {result.compared} keys compared: {verdict}")
+        verdict += f", still under way: {len(result.pending)}"
+    click.echo(f"{pair.name}  keys compared: {result.compared}, {verdict}")
     for item in result.repairs:
         done = "repaired" if item["Done"] else "NOT REPAIRED"
         click.echo(f"  {done:<12}  {item['KeyArn']}  {printable(item['Message'])}")

@@ -137,11 +137,11 @@ def _unsafe_because(status: PairStatus, *, canary_s: float) -> list[str]:
         because.append(f"{status.peer} did not answer the last message")
     oldest = status.oldest_waiting_age
     if oldest is not None and oldest > BEHIND.total_seconds():
-        because.append(f"{status.waiting} changes wait, the oldest for {oldest:.0f} s")
+        because.append(f"changes that wait: {status.waiting}, the oldest for {oldest:.0f} s")
     if status.held:
-        because.append(f"{status.held} changes were given up")
+        because.append(f"changes that were given up: {status.held}")
     if status.drift:
-        because.append(f"the last verification left {status.drift} differences")
+        because.append(f"differences the last verification left: {status.drift}")
     if canary_s > 0 and status.linked:
         if status.canary_age is None:
             because.append("no canary has come through yet")

@@ -82,8 +82,8 @@ def test_what_waits_long_or_was_given_up_is_not_safe(on_any_store: Any) -> None:
     assert pair["given_up"] == [{"message": "no reason is kept", "count": 1}]
     assert 290 < pair["oldest_waiting_age_s"] < 400
     assert [words.split(",")[0] for words in pair["unsafe_because"]] == [
-        "2 changes wait",
-        "1 changes were given up",
+        "changes that wait: 2",
+        "changes that were given up: 1",
     ]
     shown = service.cli("status", "--check")
     assert shown.code == 1

@@ -276,7 +276,7 @@ def test_the_service_remembers_the_last_verification(service: Any) -> None:
     assert status.code == 1
     (pair,) = status.document["pairs"]
     assert (pair["verified"]["keys"], pair["verified"]["drift"]) == (2, 1)
-    assert pair["unsafe_because"] == ["the last verification left 1 differences"]
+    assert pair["unsafe_because"] == ["differences the last verification left: 1"]
 
 
 def test_a_peer_that_does_not_answer_is_an_error(service: Any) -> None:
