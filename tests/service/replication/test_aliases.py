@@ -186,6 +186,26 @@ async def test_a_replica_deleted_in_its_own_region(world: Any, tools: Any) -> No
     assert await target(world, EAST) == key_id(key)
 
 
+async def test_a_broken_replica_that_is_removed(world: Any, tools: Any) -> None:
+    """Its row cannot be read, but what was brought with it goes all the same."""
+    key = await world.create(ReplicationRegions=[WEST])
+    await world.call(EAST, "CreateAlias", AliasName=NAME, KeyArn=key["KeyArn"])
+    await world.settle()
+    await world.regions[WEST].store.write(
+        lambda tx: tx._engine.execute(
+            "UPDATE keys SET enabled = 7 WHERE key_id = ?", (key_id(key),)
+        )
+    )
+    regions = {"KeyIdentifier": key["KeyArn"], "ReplicationRegions": [WEST]}
+    await world.call(EAST, "RemoveKeyReplicationRegions", **regions)
+    await world.settle()
+    assert world.status(key["KeyArn"]) == {}
+    assert world.regions[WEST].store.alias(tools.account, NAME) is None
+    await world.call(EAST, "AddKeyReplicationRegions", **regions)
+    await world.settle()
+    assert await target(world, WEST) == key_id(key)
+
+
 class TestConflicts:
     """A name a user of the other Region has is not touched."""
 

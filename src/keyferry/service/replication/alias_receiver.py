@@ -69,13 +69,15 @@ def apply_alias(
     return applied
 
 
-def remove_copies(tx: Transaction, record: KeyRecord, *, region: str, now: datetime) -> None:
+def remove_copies(
+    tx: Transaction, account: str, key_id: str, *, region: str, now: datetime
+) -> None:
     """
     Remove the copies that point to a replica which is about to be destroyed.
 
     They are brought again if the key is. A user's own aliases stay, without a target.
     """
-    for alias in list(aliases_of(tx, record.account, record.key_id)):
+    for alias in list(aliases_of(tx, account, key_id)):
         for arrived in tx.arrived_aliases(alias.account, alias.name):
             if arrived.is_copy:
                 _remove(tx, alias, region=region, now=now)

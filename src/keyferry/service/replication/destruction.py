@@ -17,7 +17,7 @@ def destroy_replica(tx: Transaction, record: KeyRecord, *, region: str, now: dat
 
     Aliases that were brought with it go too.
     """
-    remove_copies(tx, record, region=region, now=now)
+    remove_copies(tx, record.account, record.key_id, region=region, now=now)
     tombstone = replace(
         record,
         state=KeyState.DELETE_COMPLETE,

@@ -12,6 +12,7 @@ from datetime import datetime
 
 from keyferry.errors import StoreIntegrityError
 from keyferry.service import log
+from keyferry.service.replication.alias_receiver import remove_copies
 from keyferry.service.replication.events import DELETE_REPLICA, IMPORT_REPLICA, synchronized
 from keyferry.service.store.interface import StoreView, Transaction
 from keyferry.service.store.records import AliasRecord, KeyRecord
@@ -41,6 +42,7 @@ def replace_replica(
 def erase_replica(tx: Transaction, part: MultiRegionRecord, *, region: str, now: datetime) -> None:
     """Destroy a replica whose row cannot be read: there is nothing to make a tombstone of."""
     account, key_id = part.account, part.key_id
+    remove_copies(tx, account, key_id, region=region, now=now)
     while attached := tx.aliases(account, key_id=key_id, limit=1000):
         for alias in attached:
             detached = AliasRecord(
