@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from keyferry.demo.drill import rehearse
 from keyferry.demo.exchanges import Exchange, Line
 from keyferry.demo.interruption import Interruption
 from keyferry.demo.processes import DemoError, Processes
@@ -81,7 +83,9 @@ def test_every_line_is_proven(tmp_path: Path) -> None:
     with _demo(tmp_path) as demo:
         out, err = demo.communicate(timeout=240)
     assert demo.returncode == 0, err
-    *table, _, summary = out.splitlines()
+    lines_out = out.splitlines()
+    end = lines_out.index("")
+    table, (summary, _, *drill) = lines_out[:end], lines_out[end + 1 :]
     assert summary.startswith("22 of 22 keys are proven, each in us-east-1 and in us-west-2")
     header, *lines = table
     assert header.split()[:2] == ["key", "from"]
@@ -94,6 +98,13 @@ def test_every_line_is_proven(tmp_path: Path) -> None:
     for family, protocols in PROTOCOLS.items():
         for protocol in protocols:
             assert any(family in line and protocol in line for line in lines)
+    assert drill[0] == "drill: us-east-1 is cut off, and us-west-2 is used alone"
+    assert any("19 proofs checked in us-west-2 alone, 0 failed" in line for line in drill)
+    assert any(
+        line.startswith("19 of 19 replicated keys are proven by use again")
+        and line.endswith("us-west-2 can stand in for us-east-1")
+        for line in drill
+    )
     assert list(tmp_path.iterdir()) == []
     assert _processes_of(tmp_path) == []
 
@@ -211,6 +222,47 @@ def test_what_fails_in_a_thread_is_raised() -> None:
 
     with pytest.raises(DemoError, match="it does not end"):
         run_all([_exchange("a")], run, workers=2)
+
+
+REPORT: dict[str, Any] = {
+    "verdict": "PROVEN",
+    "problems": [],
+    "totals": {"keys": 3, "proven_by_use": 2, "proven_by_check_value": 1, "failed": 0},
+    "steps": [{"name": "cut", "seconds": 0.5, "result": "for 60 s at a time"}],
+}
+
+
+class _Drill:
+    """Stands for the processes: the drill wrote what it is told to."""
+
+    def __init__(self, out: str, code: int = 0) -> None:
+        self._done = subprocess.CompletedProcess([], code, out, "keyferry: error: refused")
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        assert arguments[:2] == ("regions", "drill")
+        return self._done
+
+
+def test_a_drill_that_went_well() -> None:
+    """Its steps, its totals and its verdict are told."""
+    rehearsal = rehearse(_Drill(json.dumps(REPORT)))
+    assert rehearsal.proven
+    assert not rehearsal.reason
+    assert "  cut           for 60 s at a time, in 0.500 s\n" in rehearsal.text()
+    assert "2 of 3 replicated keys are proven by use again, 1 by check value" in rehearsal.text()
+    assert rehearsal.text().endswith("us-west-2 can stand in for us-east-1\n")
+
+
+@pytest.mark.parametrize(
+    "out", ["", json.dumps({**REPORT, "verdict": "FAILED", "problems": ["a key differs"]})]
+)
+def test_a_drill_that_failed(out: str) -> None:
+    """Refused, or with problems: it says so, with the reason."""
+    rehearsal = rehearse(_Drill(out, code=1))
+    assert not rehearsal.proven
+    assert rehearsal.reason == "keyferry: error: refused"
+    assert rehearsal.text().rstrip().endswith("us-west-2 cannot replace us-east-1")
+    assert ("problem: a key differs" in rehearsal.text()) == bool(out)
 
 
 def test_nothing_is_born_while_all_are_stopped(tmp_path: Path) -> None:

@@ -2,7 +2,8 @@
 `python -m keyferry.demo`: the main job on embedded defaults, without an AWS account or an HSM.
 
 Keys come from HSM simulators and from one Region into the other, each is replicated to the Region
-it did not arrive in, and proven by use in both. Exit code 0 only if every line is proven.
+it did not arrive in, and proven by use in both. In the end one Region is cut off, and the other
+used alone. Exit code 0 only if every line is proven.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from keyferry.demo.drill import rehearse
 from keyferry.demo.exchanges import (
     FAR,
     NEAR,
@@ -45,27 +47,34 @@ def main() -> int:
             Processes(Path(folder), interruption) as processes,
         ):
             lines = _exchange_all(processes)
+            _say(f"losing {NEAR}: the drill")
+            rehearsal = rehearse(processes)
     except DemoError as error:
         sys.stderr.write(f"keyferry demo: error: {error}\n")
         return 1
     except KeyboardInterrupt:
         sys.stderr.write("keyferry demo: interrupted\n")
         return 130
+    if rehearsal.reason:
+        _say(rehearsal.reason)
     proven = sum(line.proven for line in lines)
     sys.stdout.write(
-        f"{table(lines)}\n{proven} of {len(lines)} keys are proven, each in {NEAR} and in {FAR},"
-        f" in {time.monotonic() - started:.1f} s\n"
+        f"{table(lines)}\n"
+        f"{proven} of {len(lines)} keys are proven, each in {NEAR} and in {FAR}\n\n"
+        f"{rehearsal.text()}\n"
+        f"done in {time.monotonic() - started:.1f} s\n"
     )
-    return 0 if proven == len(lines) else 1
+    return 0 if proven == len(lines) and rehearsal.proven else 1
 
 
 def _exchange_all(processes: Processes) -> list[Line]:
     _say(f"starting the service with Regions {NEAR} and {FAR}, and the HSM simulators")
-    service = processes.start("serve", *("serve", "--dev", "--port", "0"))
-    ports = {
-        family: processes.start(family, *("simulate", family, "--port", "0", *options))["port"]
-        for family, options in SIMULATORS.items()
-    }
+    # A canary makes sure before the drill that changes arrive; in --dev it is off unless wanted.
+    processes.launch("serve", "serve", "--dev", "--port", "0", "--canary-seconds", "2")
+    for family, options in SIMULATORS.items():
+        processes.launch(family, "simulate", family, "--port", "0", *options)
+    service = processes.ready("serve")
+    ports = {family: processes.ready(family)["port"] for family in SIMULATORS}
     processes.environment |= {
         "AWS_ENDPOINT_URL_PAYMENT_CRYPTOGRAPHY": service["url"],
         "AWS_ENDPOINT_URL_PAYMENT_CRYPTOGRAPHY_DATA": service["url"],

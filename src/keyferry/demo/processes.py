@@ -39,7 +39,7 @@ class Processes:
         """
         self._folder = folder
         self._interruption = interruption or Interruption()
-        self._running: list[subprocess.Popen[bytes]] = []
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
         # Commands run in several threads: none may be born once all are being stopped.
         self._commands: set[subprocess.Popen[bytes]] = set()
         self._births = threading.Lock()
@@ -59,34 +59,39 @@ class Processes:
     ) -> None:
         self.stop()
 
-    def start(self, name: str, *arguments: str) -> dict[str, Any]:
+    def launch(self, name: str, *arguments: str) -> None:
         """
-        Start `keyferry ARGUMENTS` and wait until it is ready.
+        Start `keyferry ARGUMENTS`; `ready` waits for it.
 
         Args:
             name: of its ready file and its log.
             arguments: of the command line.
-
-        Returns:
-            What its ready file says.
-
-        Raises:
-            DemoError: it ended, or was not ready in time; with the end of its log.
         """
-        ready, log = self._folder / f"{name}.json", self._folder / f"{name}.log"
-        with log.open("wb") as output, self._interruption.hold():
+        with (self._folder / f"{name}.log").open("wb") as output, self._interruption.hold():
             process = subprocess.Popen(  # noqa: S603 (our own program, no shell)
-                [sys.executable, "-m", "keyferry", *arguments, "--ready-file", str(ready)],
+                [
+                    *(sys.executable, "-m", "keyferry", *arguments),
+                    *("--ready-file", str(self._folder / f"{name}.json")),
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
                 env=self.environment,
             )
-            self._running.append(process)
+            self._running[name] = process
+
+    def ready(self, name: str) -> dict[str, Any]:
+        """
+        Wait until a launched process is ready, and return what its ready file says.
+
+        Raises:
+            DemoError: it ended, or was not ready in time; with the end of its log.
+        """
+        ready, process = self._folder / f"{name}.json", self._running[name]
         limit = time.monotonic() + READY_WITHIN_S
         while not ready.exists():
             if process.poll() is not None or time.monotonic() > limit:
-                tail = log.read_text(errors="replace")[-2000:]
+                tail = (self._folder / f"{name}.log").read_text(errors="replace")[-2000:]
                 raise DemoError(f"{name} is not ready; the end of its log:\n{tail}")
             time.sleep(POLL_S)
         document: dict[str, Any] = json.loads(ready.read_text())
@@ -135,11 +140,11 @@ class Processes:
             with self._births:
                 self._stopped = True
                 commands = list(self._commands)
-            for process in (*self._running, *commands):
+            for process in (*self._running.values(), *commands):
                 if process.poll() is None:
                     process.terminate()
             # The threads that wait for the commands read what these still write.
-            for process in (*self._running, *commands):
+            for process in (*self._running.values(), *commands):
                 try:
                     process.wait(timeout=STOP_WITHIN_S)
                 except subprocess.TimeoutExpired:
