@@ -280,6 +280,28 @@ class TestConflicts:
         with pytest.raises(ResourceNotFoundError):
             await world.call(WEST, "GetAlias", AliasName=NAME)
 
+    async def test_a_key_that_was_given_up(self, make_world: MakeWorld, tools: Any) -> None:
+        """Its alias is too, instead of trying for ever; it goes when the key does."""
+        world = await make_world(following=EAST_TO_WEST, limits=Limits(keys=1))
+        taking = await world.create(WEST)
+        key = await world.create(ReplicationRegions=[WEST])
+        await world.call(EAST, "CreateAlias", AliasName=NAME, KeyArn=key["KeyArn"])
+        await world.settle()
+        assert dead_letter(world, tools, EAST, WEST) == (
+            "the key of the alias was given up for us-west-2"
+        )
+        store = world.regions[WEST].store
+        await store.write(lambda tx: tx.erase_key(tools.account, key_id(taking)))
+        await world.call(
+            EAST,
+            "AddKeyReplicationRegions",
+            KeyIdentifier=key["KeyArn"],
+            ReplicationRegions=[WEST],
+        )
+        await world.settle()
+        assert await target(world, WEST) == key_id(key)
+        assert dead_letter(world, tools, EAST, WEST) is None
+
     async def test_two_regions_that_feed_one(self, make_world: MakeWorld, tools: Any) -> None:
         """The copy of one Region is not moved by another."""
         world = await make_world(

@@ -38,6 +38,10 @@ class _KeyOnItsWayError(Exception):
     """The Region will have the alias's key, but does not have it yet."""
 
 
+class _KeyGivenUpError(Exception):
+    """The Region was to have the alias's key, and nobody tries any more."""
+
+
 @dataclass(frozen=True, slots=True)
 class AliasDispatch:
     """A row of the outbox and the message made for it."""
@@ -107,6 +111,11 @@ class AliasDelivery:
             # Its arrival makes the row due; this is for the key that never arrives.
             await self.store.write(lambda tx: self._put_off(tx, row, now))
             return None
+        except _KeyGivenUpError:
+            # It goes with its key if that arrives after all.
+            words = f"the key of the alias was given up for {self.peer}"
+            await self.store.write(lambda tx: self._hold(tx, row, words))
+            return None
         except KeyferryError as error:
             log.error(
                 "replication_alias_unreadable",
@@ -137,7 +146,8 @@ class AliasDelivery:
         if replica is None or replica.status is ReplicaStatus.DELETE_IN_PROGRESS:
             return None
         if not replica.imported:
-            raise _KeyOnItsWayError
+            waiting = self.store.outbox(row.account, alias.key_id, self.peer)
+            raise _KeyGivenUpError if waiting is not None and waiting.held else _KeyOnItsWayError
         return alias.key_id
 
     def _conclude(
