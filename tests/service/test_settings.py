@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from keyferry.cli.main import run
 from keyferry.errors import ConfigurationError
 from keyferry.service.context import Limits
 from keyferry.service.errors import ThrottledError
@@ -156,3 +157,36 @@ def test_no_rate_is_no_limit() -> None:
     throttle = RequestThrottle(None)
     for _ in range(1000):
         throttle.check("1", "r", now=0.0)
+
+
+@pytest.mark.parametrize("seconds", [0.5, 86401.0, -1.0])
+def test_a_canary_comes_neither_all_the_time_nor_never(seconds: float) -> None:
+    """A period that measures nothing is refused; 0 is how to send none."""
+    with pytest.raises(ConfigurationError, match="--canary-seconds"):
+        ServiceSettings(dev=True, canary_s=seconds)
+    assert ServiceSettings(dev=True, canary_s=0.0).canary_s == 0.0
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (("--dev",), 0.0),
+        (("--dev", "--canary-seconds", "2"), 2.0),
+        (("--credentials", str(FILE)), 15.0),
+        (("--credentials", str(FILE), "--canary-seconds", "0"), 0.0),
+    ],
+)
+def test_how_often_a_service_sends_canaries(
+    monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...], expected: float
+) -> None:
+    """Every 15 seconds unless told otherwise; a service that is tried out is quiet."""
+    served: list[ServiceSettings] = []
+
+    def serve(service: ServiceSettings, _: object) -> int:
+        served.append(service)
+        return 0
+
+    monkeypatch.setattr("keyferry.service.server.serve", serve)
+    monkeypatch.setattr("keyferry.cli.logs.configure_logs", lambda **_: None)
+    assert run(["serve", *options]) == 0
+    assert [service.canary_s for service in served] == [expected]

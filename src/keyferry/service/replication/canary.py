@@ -36,7 +36,7 @@ from keyferry.service.replication import messages as m
 from keyferry.service.replication.canary_proof import canary_mac
 from keyferry.service.replication.link import Link
 from keyferry.service.replication.state import Sender, add_replicas, follow
-from keyferry.service.store.interface import KeyStore, Transaction
+from keyferry.service.store.interface import KeyStore, StoreView, Transaction
 from keyferry.service.store.records import KeyOrigin, KeyRecord, KeyState
 from keyferry.service.store.rehearsal_records import CanaryRecord
 from keyferry.service.store.replication_records import ReplicaStatus
@@ -150,6 +150,8 @@ class Canary:
             KeyferryError: the peer cannot be asked, or the store does not work.
         """
         async with self._busy:
+            if claim is not None and self._is_anothers(self._store, self._clock()):
+                return None  # without a write, as processes that look on are asked often
             change = await self._store.write(lambda tx: self._raise(tx, self._clock(), claim))
             if change is None:
                 return None
@@ -169,14 +171,9 @@ class Canary:
         self, tx: Transaction, now: datetime, claim: timedelta | None
     ) -> tuple[KeyRecord, int] | None:
         """Raise the canary's change number, making the canary if there is none."""
-        canary = tx.canary(self._peer)
-        if (
-            claim is not None
-            and canary is not None
-            and canary.owner != self._owner
-            and canary.claimed_until > now
-        ):
+        if claim is not None and self._is_anothers(tx, now):
             return None
+        canary = tx.canary(self._peer)
         record = None if canary is None else tx.key(CANARY_ACCOUNT, canary.key_id)
         if canary is None or record is None or record.state is not KeyState.CREATE_COMPLETE:
             record = self._make(now)
@@ -196,6 +193,11 @@ class Canary:
         if part is None:
             raise ValueError("a canary without a part")
         return record, part.change_number
+
+    def _is_anothers(self, view: StoreView, now: datetime) -> bool:
+        """Whether another process looks after the canary."""
+        canary = view.canary(self._peer)
+        return canary is not None and canary.owner != self._owner and canary.claimed_until > now
 
     def _make(self, now: datetime) -> KeyRecord:
         material = generate_material(_ATTRIBUTES.key_algorithm)
