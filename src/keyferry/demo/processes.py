@@ -47,6 +47,9 @@ class Processes:
         self.environment: dict[str, str] = {
             name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)
         }
+        if self.environment.pop("PYTHONDONTWRITEBYTECODE", ""):
+            # Two dozen processes would compile every module again: half the time of all.
+            self.environment["PYTHONPYCACHEPREFIX"] = str(folder / "bytecode")
 
     def __enter__(self) -> Self:
         return self
