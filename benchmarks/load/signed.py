@@ -23,7 +23,7 @@ from benchmarks.load.replay import Server
 
 REGION = "us-east-1"
 ACCOUNT = "111122223333"
-_ACCESS_KEY, _SECRET = "BENCHMARK", "benchmark-secret"
+ACCESS_KEY, SECRET = "BENCHMARK", "benchmark-secret"
 _START_S = 60
 
 # Starts `keyferry serve` in the same build, with or without group commit, profiled or not.
@@ -66,12 +66,7 @@ def running_service(
     """
     with tempfile.TemporaryDirectory() as made:
         place = Path(made)
-        credentials = place / "credentials.toml"
-        credentials.touch(0o600)
-        credentials.write_text(
-            f'[[access_key]]\nid = "{_ACCESS_KEY}"\nsecret = "{_SECRET}"\n'
-            f'account = "{ACCOUNT}"\nprincipal = "benchmark"\n'
-        )
+        credentials = credentials_file(place)
         ready = place / "ready.json"
         with (place / "log").open("wb") as log:
             process = subprocess.Popen(
@@ -103,11 +98,38 @@ def running_service(
             process.wait(20)
 
 
-def signed(url: str, operation: str, parameters: Mapping[str, Any]) -> bytes:
+def credentials_file(place: Path, *, peers: bool = False) -> Path:
+    """
+    Write the credentials of a service and return their place.
+
+    The key of the benchmarks may administer; with `peers` there is one services share as well.
+    """
+    tables = [(ACCESS_KEY, SECRET, "admin")]
+    if peers:
+        tables.append(("PEERS", "secret-of-the-peers", "peer"))
+    credentials = place / "credentials.toml"
+    credentials.touch(0o600)
+    credentials.write_text(
+        "".join(
+            f'[[access_key]]\nid = "{key_id}"\nsecret = "{secret}"\n'
+            f'account = "{ACCOUNT}"\nprincipal = "benchmark"\nrole = "{role}"\n'
+            for key_id, secret, role in tables
+        )
+    )
+    return credentials
+
+
+def signed(
+    url: str,
+    operation: str,
+    parameters: Mapping[str, Any],
+    *,
+    target: str = "PaymentCryptographyControlPlane",
+) -> bytes:
     """A request of the control plane as it goes over the wire; valid for 15 minutes."""
     headers = {
         "Content-Type": "application/x-amz-json-1.0",
-        "X-Amz-Target": f"PaymentCryptographyControlPlane.{operation}",
+        "X-Amz-Target": f"{target}.{operation}",
     }
     return _signed(url, "/", json.dumps(parameters).encode(), headers)
 
@@ -125,7 +147,7 @@ def _signed(url: str, path: str, body: bytes, headers: Mapping[str, str]) -> byt
         data=body,
         headers={**headers, "Host": url.removeprefix("http://")},
     )
-    SigV4Auth(Credentials(_ACCESS_KEY, _SECRET), "payment-cryptography", REGION).add_auth(request)
+    SigV4Auth(Credentials(ACCESS_KEY, SECRET), "payment-cryptography", REGION).add_auth(request)
     head = "".join(
         f"{name}: {value.decode() if isinstance(value, bytes) else value}\r\n"
         for name, value in request.prepare().headers.items()
@@ -133,9 +155,18 @@ def _signed(url: str, path: str, body: bytes, headers: Mapping[str, str]) -> byt
     return f"POST {path} HTTP/1.1\r\n{head}\r\n".encode() + body
 
 
+def call_admin(url: str, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """One call of an administrator."""
+    return _sent(url, signed(url, operation, parameters, target="KeyferryAdmin"))
+
+
 def call(url: str, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
     """One call of the control plane, for what a benchmark prepares."""
-    head, _, body = signed(url, operation, parameters).partition(b"\r\n\r\n")
+    return _sent(url, signed(url, operation, parameters))
+
+
+def _sent(url: str, request: bytes) -> dict[str, Any]:
+    head, _, body = request.partition(b"\r\n\r\n")
     headers = dict(line.split(": ", 1) for line in head.decode().split("\r\n")[1:])
     connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=30)
     try:
@@ -145,5 +176,5 @@ def call(url: str, operation: str, parameters: Mapping[str, Any]) -> dict[str, A
     finally:
         connection.close()
     if response.status != 200:
-        raise RuntimeError(f"{operation} refused: {document}")
+        raise RuntimeError(f"{headers['X-Amz-Target']} refused: {document}")
     return document
