@@ -65,6 +65,14 @@ class Comparison:
     last: KeyName | None = None  # where the next page begins; None at the end
 
 
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    """Where a key stands at one moment: if two are equal, nothing happened in between."""
+
+    change_number: int | None
+    under_way: bool
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verifier:
     """Compares the keys of one Region with their replicas in a peer."""
@@ -109,24 +117,31 @@ class Verifier:
         """
         Compare these keys; raises as `page` does.
 
-        One that is changed while the peer describes its replica is pending, even if that change
-        arrived before it was looked at.
+        One that is changed, or has a change delivered, while the peer describes its replica is
+        pending: what the peer said may be of before, and what is read here of afterwards.
         """
-        before = await self.offload(lambda: [self._number(name) for name in names])
+        before = await self.offload(lambda: [self._standing(name) for name in names])
         described = await self.describe(names)
         found = await self._compare(names, described)
-        after = await self.offload(lambda: [self._number(name) for name in names])
-        changed = {name for name, was, now in zip(names, before, after, strict=True) if was != now}
-        found.drift = [drift for drift in found.drift if drift.name not in changed]
-        found.pending = sorted({*found.pending, *changed})
+        after = await self.offload(lambda: [self._standing(name) for name in names])
+        moving = {
+            name
+            for name, was, now in zip(names, before, after, strict=True)
+            if was.under_way or was != now
+        }
+        found.drift = [drift for drift in found.drift if drift.name not in moving]
+        found.pending = sorted({*found.pending, *moving})
         return found
 
-    def _number(self, name: KeyName) -> int | None:
+    def _standing(self, name: KeyName) -> _Standing:
         try:
             part = self.store.multi_region(name.account, name.key_id)
+            row = self.store.outbox(name.account, name.key_id, self.peer)
         except StoreIntegrityError:
-            return None
-        return None if part is None else part.change_number
+            return _Standing(None, False)
+        return _Standing(
+            None if part is None else part.change_number, row is not None and not row.held
+        )
 
     async def describe(self, names: Sequence[KeyName]) -> dict[KeyName, m.KeyDescription]:
         """What the peer says of its replicas of these keys."""
