@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from keyferry.service.authz.principal import Principal
+from keyferry.service.authz.roles import AWS_API, check_api_role
 from keyferry.service.errors import AccessDeniedError, SerializationError, UnknownOperationError
 from keyferry.service.operation import ADMIN, CONTROL, Operation
 from keyferry.service.wire import control_types, json10
@@ -71,12 +72,16 @@ def find_route(request: HTTPRequest) -> Route:
 
 def check_role(route: Route, principal: Principal) -> None:
     """
-    Refuse a principal without the role an operation of the service itself needs.
+    Refuse a principal without the role an operation needs.
 
     Raises:
-        AccessDeniedError: the operation is for administrators, and this is none.
+        AccessDeniedError: the operation is for administrators, or for users, and this is none.
     """
-    if route.control or route.operation.for_users or principal.may_administer:
+    if route.control or route.operation.for_users:
+        service = AWS_API if route.control else ADMIN_TARGET
+        check_api_role(principal, route.operation.name, service=service)
+        return
+    if principal.may_administer:
         return
     raise AccessDeniedError(
         f"{principal.arn} is not authorized to perform {ADMIN_TARGET}:{route.operation.name}",

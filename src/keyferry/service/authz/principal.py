@@ -14,6 +14,9 @@ class Role(StrEnum):
     PEER = "peer"  # another service, for the replication between Regions
 
 
+_PEER_ALONE = frozenset({Role.PEER})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Principal:
     """The owner of an access key. The key of development mode has every role."""
@@ -23,6 +26,11 @@ class Principal:
     arn: str  # arn:aws:iam::<account>:user/<name>
     name: str
     roles: frozenset[Role] = frozenset({Role.USER})
+
+    @property
+    def may_use_api(self) -> bool:
+        """Whether the AWS API is open to it: to everybody but a key that is for peers alone."""
+        return self.roles != _PEER_ALONE
 
     @property
     def may_administer(self) -> bool:

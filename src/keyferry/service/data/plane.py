@@ -18,6 +18,7 @@ import msgspec
 from keyferry.errors import KeyferryError
 from keyferry.service import log
 from keyferry.service.audit import Caller, data_event
+from keyferry.service.authz.roles import check_api_role
 from keyferry.service.call import RequestIds, new_id
 from keyferry.service.context import Limits, Offload
 from keyferry.service.data.context import DataContext
@@ -98,6 +99,7 @@ class DataPlane:
             registered = DATA.get(operation.name)
             if registered is None:
                 raise UnknownOperationError(f"{operation.name} is not part of this build")  # noqa: TRY301
+            check_api_role(signer.principal, operation.name)
             request = self._protocol.read(operation, member, http.body)
             context = DataContext(
                 region=signer.region,
