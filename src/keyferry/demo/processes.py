@@ -62,6 +62,11 @@ class Processes:
     ) -> None:
         self.stop()
 
+    def start(self, name: str, *arguments: str) -> dict[str, Any]:
+        """Launch a process and wait until it is ready; see `launch` and `ready`."""
+        self.launch(name, *arguments)
+        return self.ready(name)
+
     def launch(self, name: str, *arguments: str) -> None:
         """
         Start `keyferry ARGUMENTS`; `ready` waits for it.
