@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from keyferry.exchange.proof_kinds import PAN
+
 CLEAR = bytes.fromhex("0123456789ABCDEFFEDCBA9876543210")  # check value 08D7B4
 CLEAR_KEK = bytes.fromhex("1CA1D9F2E5B3704F86A8D3C1527E946B1020304050607080")
 UNDER_TEST_LMK = "U42BBE7D9A0A55D0EBDE055DE2791ACCD"  # as a ZMK
@@ -61,6 +63,7 @@ def processes(
         environment = {
             **started.environment,
             "AWS_ENDPOINT_URL_PAYMENT_CRYPTOGRAPHY": service["url"],
+            "AWS_ENDPOINT_URL_PAYMENT_CRYPTOGRAPHY_DATA": service["url"],
             "AWS_ACCESS_KEY_ID": "test",
             "AWS_SECRET_ACCESS_KEY": "test",
         }
@@ -70,7 +73,7 @@ def processes(
 def test_a_whole_run_at_debug_level(
     processes: tuple[Path, dict[str, str], int], tmp_path: Path
 ) -> None:
-    """Exchanges of known keys, everything verbose: no trace in outputs, logs and files."""
+    """Known keys exchanged and proven, everything verbose: no trace in outputs, logs and files."""
     folder, environment, port = processes
     (tmp_path / "key").write_text(CLEAR.hex())
     (tmp_path / "kek").write_text(CLEAR_KEK.hex())
@@ -99,7 +102,7 @@ def test_a_whole_run_at_debug_level(
         done = subprocess.run(
             [
                 *(sys.executable, "-m", "keyferry", "exchange", method, "--kdh", kdh),
-                *("--config", str(config), "--test-key", "--output", "json", "-v"),
+                *("--config", str(config), "--test-key", "--output", "json", "-v", "--prove"),
             ],
             capture_output=True,
             env=environment,
@@ -108,7 +111,9 @@ def test_a_whole_run_at_debug_level(
         )
         outputs.append(done.stdout + done.stderr)
         assert done.returncode == 0, done.stderr.decode()
-        arn: str = json.loads(done.stdout)["key_arn"]
+        result = json.loads(done.stdout)
+        assert " made by the sender, " in result["proof_by_use"]
+        arn: str = result["key_arn"]
         return arn
 
     kek = exchange("tr34", "local", local)
@@ -124,12 +129,14 @@ def test_a_whole_run_at_debug_level(
 
     for output in outputs:
         assert traces(output) == []
+        assert PAN.encode() not in output
     logs = [path for path in folder.iterdir() if path.suffix == ".log"]
     assert len(logs) == 2
     for log in logs:
         text = log.read_bytes()
         assert text, f"{log} is empty, so the search says nothing"
         assert traces(text) == []
+        assert PAN.encode() not in text
 
 
 def test_failures_do_not_tell_the_key(
