@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import os
 import secrets
@@ -10,7 +11,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -156,16 +157,25 @@ class ServeProcess:
 
 @pytest.fixture
 def serve(tmp_path: Path) -> Iterator[Callable[..., ServeProcess]]:
-    """Starts `keyferry serve` with given options on a free port, and waits until it is ready."""
-    started: list[subprocess.Popen[bytes]] = []
+    """
+    Starts `keyferry serve` with given options on a free port, and waits until it is ready.
 
-    def start(*options: str, port: str = "0") -> ServeProcess:
-        ready = tmp_path / f"ready-{len(started)}.json"
-        log = tmp_path / f"serve-{len(started)}.log"
+    `program` is what runs `serve`: a test may put something of its own around it. Several threads
+    may start services at once.
+    """
+    started: list[subprocess.Popen[bytes]] = []
+    numbers = itertools.count()
+
+    def start(
+        *options: str, port: str = "0", program: Sequence[str] = (sys.executable, "-m", "keyferry")
+    ) -> ServeProcess:
+        number = next(numbers)
+        ready = tmp_path / f"ready-{number}.json"
+        log = tmp_path / f"serve-{number}.log"
         with log.open("wb") as sink:
             process = subprocess.Popen(
                 [
-                    *(sys.executable, "-m", "keyferry", "serve", "--port", port),
+                    *(*program, "serve", "--port", port),
                     *("--ready-file", str(ready), *options),
                 ],
                 stdout=sink,

@@ -1,0 +1,583 @@
+"""
+Two Regions in `keyferry serve` processes of their own, clients that keep changing keys while
+something is done to the processes, and what must hold afterwards.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import random
+import signal
+import socket
+import ssl
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+
+EAST, WEST = "us-east-1", "us-west-2"
+REGIONS = (EAST, WEST)
+ACCOUNT = "111122223333"
+PEERS_ACCESS_KEY = "AKIAPEER"
+CREDENTIALS = f"""
+[[access_key]]
+id = "AKIAUSER"
+secret = "secret-of-the-user"
+account = "{ACCOUNT}"
+principal = "user"
+
+[[access_key]]
+id = "AKIAADMIN"
+secret = "secret-of-the-admin"
+account = "{ACCOUNT}"
+principal = "admin"
+role = "admin"
+
+[[access_key]]
+id = "{PEERS_ACCESS_KEY}"
+secret = "secret-of-the-services"
+account = "{ACCOUNT}"
+principal = "services"
+role = "peer"
+"""
+CVK = {
+    "KeyUsage": "TR31_C0_CARD_VERIFICATION_KEY",
+    "KeyClass": "SYMMETRIC_KEY",
+    "KeyAlgorithm": "TDES_2KEY",
+    "KeyModesOfUse": {"Generate": True, "Verify": True},
+}
+CVV2 = {"CardVerificationValue2": {"CardExpiryDate": "1228"}}
+PAN = "4000001234567899"
+MOST_KEYS = 25  # of one client
+WAITS_S = 60.0
+
+
+def other(region: str) -> str:
+    return WEST if region == EAST else EAST
+
+
+def in_region(arn: str, region: str) -> str:
+    """The ARN of the same key in another Region."""
+    parts = arn.split(":")
+    parts[3] = region
+    return ":".join(parts)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Status, exception name and document of an answer."""
+
+    status: int
+    code: str
+    document: dict[str, Any]
+
+
+class Site:
+    """One service process: its Regions, its files, the port it always has, and how to reach it."""
+
+    def __init__(self, serve: Callable[..., Any], folder: Path, *regions: str) -> None:
+        self.regions = regions
+        self.folder = folder
+        self.options: list[str] = []
+        self.tls: ssl.SSLContext | None = None
+        self.host = "127.0.0.1"
+        self.program: Sequence[str] = (sys.executable, "-m", "keyferry")
+        self.running: Any = None
+        self.logs: list[Path] = []
+        self._serve = serve
+        # Bound and not listening: nobody else is given the port, and who connects is refused.
+        self._reserved = socket.socket()
+        self._reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._reserved.bind(("127.0.0.1", 0))
+        self.port: int = self._reserved.getsockname()[1]
+        if sys.platform != "linux":
+            self._reserved.close()  # elsewhere the service could not bind beside it
+
+    @property
+    def url(self) -> str:
+        return f"{'https' if self.tls else 'http'}://{self.host}:{self.port}"
+
+    @property
+    def pid(self) -> int:
+        return int(self.running.process.pid)
+
+    def start(self) -> None:
+        self.running = self._serve(
+            *("--regions", ",".join(self.regions), "--data-dir", str(self.folder)),
+            *self.options,
+            port=str(self.port),
+            program=self.program,
+        )
+        self.logs.append(self.running.log)
+
+    def kill(self) -> None:
+        """SIGKILL, and wait until the process is gone."""
+        self.running.process.send_signal(signal.SIGKILL)
+        self.running.process.wait(20)
+
+    def stop(self) -> None:
+        """SIGTERM; a service that does not end, or not well, fails the test."""
+        assert self.running.end() == 0
+        self.running = None
+
+    def log(self) -> str:
+        return "".join(path.read_text() for path in self.logs)
+
+    def close(self) -> None:
+        self._reserved.close()
+
+
+class Line:
+    """A client of one Region of one site, with a connection that is made again when it broke."""
+
+    def __init__(self, site: Site, region: str) -> None:
+        self.region = region
+        self._site = site
+        self._signer = SigV4Auth(
+            Credentials("AKIAUSER", "secret-of-the-user"), "payment-cryptography", region
+        )
+        self._connection: http.client.HTTPConnection
+        if site.tls is None:
+            self._connection = http.client.HTTPConnection(site.host, site.port, timeout=30)
+        else:
+            self._connection = http.client.HTTPSConnection(
+                site.host, site.port, timeout=30, context=site.tls
+            )
+
+    def call(self, operation: str, **members: Any) -> Answer:
+        """An operation of the control plane; OSError or HTTPException if there is no answer."""
+        return self._post("/", members, {"X-Amz-Target": f"{_CONTROL}.{operation}"})
+
+    def data(self, path: str, **members: Any) -> Answer:
+        """An operation of the data plane."""
+        return self._post(path, members, {})
+
+    def _post(self, path: str, members: dict[str, Any], headers: dict[str, str]) -> Answer:
+        headers = {"Content-Type": "application/x-amz-json-1.0"} | headers
+        body = json.dumps(members).encode()
+        request = AWSRequest("POST", self._site.url + path, data=body, headers=headers)
+        self._signer.add_auth(request)
+        try:
+            self._connection.request("POST", path, body, dict(request.headers.items()))
+            response = self._connection.getresponse()
+            content = json.loads(response.read())
+        except (OSError, http.client.HTTPException):
+            self._connection.close()
+            raise
+        kind = content.get("__type") or response.getheader("x-amzn-errortype") or ""
+        return Answer(response.status, str(kind).rpartition("#")[2], content)
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+_CONTROL = "PaymentCryptographyControlPlane"
+
+
+@dataclass
+class Key:
+    """A key a client made, and what it may be: one state, or several while an answer was lost."""
+
+    arn: str
+    region: str
+    possible: set[tuple[bool, str]]  # enabled, KeyState
+
+    @property
+    def key_id(self) -> str:
+        return self.arn.rpartition("/")[2]
+
+
+# What an unanswered change may have made of a key: enabled, KeyState.
+_COMES_TO = {
+    "StopKeyUsage": {(False, "CREATE_COMPLETE")},
+    "StartKeyUsage": {(True, "CREATE_COMPLETE")},
+    "DeleteKey": {(False, "DELETE_PENDING"), (True, "DELETE_PENDING")},
+    "RestoreKey": {(False, "CREATE_COMPLETE"), (True, "CREATE_COMPLETE")},
+}
+# Answers that say that nothing was changed, and are no fault of the service.
+_REFUSALS = (
+    "ConflictException",
+    "ValidationException",
+    "ResourceNotFoundException",
+    "ServiceQuotaExceededException",
+)
+
+
+class Client(threading.Thread):
+    """Changes keys of its own in one Region, as fast as it gets answers, until told to end."""
+
+    def __init__(self, load: Load, region: str, seed: int) -> None:
+        super().__init__(daemon=True)
+        self.keys: list[Key] = []
+        self._load = load
+        self._rng = random.Random(seed)
+        self._region = region
+        self._line = Line(load.pair.site(region), region)
+        self._far = Line(load.pair.site(other(region)), other(region))
+
+    def run(self) -> None:
+        try:
+            while not self._load.ending.is_set():
+                self._change()
+        except BaseException as error:  # noqa: BLE001 (told by the test's own thread)
+            self._load.fail(error)
+        finally:
+            self._line.close()
+            self._far.close()
+
+    def _change(self) -> None:
+        if len(self.keys) < 3 or (len(self.keys) < MOST_KEYS and self._rng.random() < 0.4):
+            self._create()
+            return
+        key = self._rng.choice(self.keys)
+        regions = {"ReplicationRegions": [other(self._region)]}
+        match self._rng.randrange(9):
+            case 0 | 1:
+                self._ask(key, "StopKeyUsage")
+            case 2 | 3:
+                self._ask(key, "StartKeyUsage")
+            case 4:
+                self._ask(key, "RemoveKeyReplicationRegions", **regions)
+            case 5 | 6:
+                self._ask(key, "AddKeyReplicationRegions", **regions)
+            case 7:
+                operation = self._rng.choice(["DeleteKey", "RestoreKey"])
+                self._ask(key, operation)
+            case 8:
+                # The replica alone, in its own Region.
+                self._send(
+                    self._far, "DeleteKey", KeyIdentifier=in_region(key.arn, other(self._region))
+                )
+
+    def _create(self) -> None:
+        members: dict[str, Any] = {"KeyAttributes": CVK, "Exportable": True}
+        if self._rng.random() < 0.9:
+            members["ReplicationRegions"] = [other(self._region)]
+        answer = self._send(self._line, "CreateKey", **members)
+        if answer is not None:
+            arn = answer["Key"]["KeyArn"]
+            self.keys.append(Key(arn, self._region, {(True, "CREATE_COMPLETE")}))
+
+    def _ask(self, key: Key, operation: str, **members: Any) -> None:
+        before = set(key.possible)
+        key.possible |= _COMES_TO.get(operation, set())
+        answer = self._send(self._line, operation, KeyIdentifier=key.arn, **members)
+        if answer is not None:
+            key.possible = {(answer["Key"]["Enabled"], answer["Key"]["KeyState"])}
+        elif self.refused:
+            key.possible = before
+
+    def _send(self, line: Line, operation: str, **members: Any) -> dict[str, Any] | None:
+        """The answer; None if the change was refused (`refused`) or nobody knows."""
+        self.refused = False
+        try:
+            answer = line.call(operation, **members)
+        except (OSError, http.client.HTTPException):
+            self._load.ending.wait(0.02)  # nobody is there: not a busy loop
+            return None
+        if answer.status == 200:
+            self._load.acknowledge(line.region)
+            return answer.document
+        self.refused = answer.code in _REFUSALS
+        if not self.refused:
+            assert answer.status >= 500 or answer.code == "ThrottlingException", answer
+            self._load.doubtful += 1
+            self._load.ending.wait(0.02)
+        return None
+
+
+class Load:
+    """Clients of both Regions at work."""
+
+    def __init__(self, pair: Pair, *, clients: int, seed: int) -> None:
+        self.pair = pair
+        self.ending = threading.Event()
+        self.doubtful = 0  # answers that said that the service had failed
+        self._acknowledged = dict.fromkeys(REGIONS, 0)
+        self._news = threading.Condition()
+        self._failure: BaseException | None = None
+        self._clients = [
+            Client(self, region, seed * 100 + number)
+            for region in REGIONS
+            for number in range(clients)
+        ]
+        for client in self._clients:
+            client.start()
+
+    @property
+    def keys(self) -> list[Key]:
+        return [key for client in self._clients for key in client.keys]
+
+    def acknowledge(self, region: str) -> None:
+        with self._news:
+            self._acknowledged[region] += 1
+            self._news.notify_all()
+
+    def fail(self, error: BaseException) -> None:
+        with self._news:
+            self._failure = error
+            self._news.notify_all()
+
+    def more(self, count: int, *regions: str) -> None:
+        """Wait until so many more changes of each of the Regions were acknowledged."""
+        with self._news:
+            wanted = {name: self._acknowledged[name] + count for name in regions or REGIONS}
+            assert self._news.wait_for(
+                lambda: (
+                    self._failure is not None
+                    or all(self._acknowledged[name] >= many for name, many in wanted.items())
+                ),
+                WAITS_S,
+            ), (wanted, self._acknowledged)
+            if self._failure is not None:
+                raise self._failure
+
+    def end(self) -> None:
+        self.ending.set()
+        for client in self._clients:
+            client.join(WAITS_S)
+            assert not client.is_alive()
+        if self._failure is not None:
+            raise self._failure
+
+
+@dataclass
+class Outcome:
+    """What a command line came to."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> Any:
+        return json.loads(self.out)
+
+
+class Pair:
+    """Two Regions, in two sites or in one."""
+
+    east, west, account = EAST, WEST, ACCOUNT
+
+    def __init__(self, sites: dict[str, Site], run: Callable[..., Outcome]) -> None:
+        self._sites = sites
+        self._run = run
+        self._loads: list[Load] = []
+
+    @property
+    def sites(self) -> list[Site]:
+        return list(dict.fromkeys(self._sites.values()))
+
+    def site(self, region: str) -> Site:
+        return self._sites[region]
+
+    def start(self) -> None:
+        """Start every site that does not run, all at once."""
+        idle = [site for site in self.sites if site.running is None or not _runs(site)]
+        with ThreadPoolExecutor(len(idle) or 1) as threads:
+            list(threads.map(Site.start, idle))
+
+    def line(self, region: str) -> Line:
+        """A client of a Region; the caller closes it."""
+        return Line(self.site(region), region)
+
+    def load(self, *, clients: int = 2, seed: int = 1) -> Load:
+        load = Load(self, clients=clients, seed=seed)
+        self._loads.append(load)
+        return load
+
+    def command(self, region: str, *arguments: str) -> Outcome:
+        """`keyferry regions …` against the site of a Region."""
+        return self._run(*arguments, "--endpoint-url", self.site(region).url, "--output", "json")
+
+    def verify(self) -> int:
+        """
+        `keyferry regions verify` finds nothing to repair, on either side.
+
+        Returns:
+            How many comparisons were made.
+        """
+        compared = 0
+        for site in self.sites:
+            outcome = self.command(site.regions[0], "verify", "--wait", str(WAITS_S))
+            assert outcome.code == 0, outcome
+            assert outcome.document["clean"] is True
+            compared += sum(pair["compared"] for pair in outcome.document["pairs"])
+        return compared
+
+    def check(self, *loads: Load, sample: int = 5) -> None:
+        """
+        What must hold once nothing is under way: what a client was told is so, a replica is what
+        its primary is, and what is made with one is good with the other.
+        """
+        for load in loads:
+            load.ending.set()
+        for load in loads:
+            load.end()
+        assert self.verify() > 0
+        lines = {region: self.line(region) for region in REGIONS}
+        usable = [
+            key for load in loads for key in load.keys if check_key(lines[key.region], lines, key)
+        ]
+        assert usable
+        for key in usable[:: max(1, len(usable) // sample)]:
+            check_cvv(lines[key.region], lines[other(key.region)], key)
+        for line in lines.values():
+            line.close()
+
+    def stop(self) -> None:
+        for site in self.sites:
+            site.stop()
+
+    def close(self) -> None:
+        for load in self._loads:
+            load.ending.set()
+        for site in self.sites:
+            site.close()
+
+
+def _runs(site: Site) -> bool:
+    return site.running.process.poll() is None
+
+
+def check_key(home: Line, lines: dict[str, Line], key: Key) -> bool:
+    """A key is what its client was told, and so is its replica; whether both can be used."""
+    primary = home.call("GetKey", KeyIdentifier=key.arn).document["Key"]
+    assert (primary["Enabled"], primary["KeyState"]) in key.possible, (primary, key)
+    away = other(key.region)
+    replica = lines[away].call("GetKey", KeyIdentifier=in_region(key.arn, away))
+    entries = primary.get("ReplicationStatus", {})
+    if not entries:
+        gone = replica.code == "ResourceNotFoundException"
+        assert gone or replica.document["Key"]["KeyState"] == "DELETE_COMPLETE", replica
+        return False
+    assert {name: entry["Status"] for name, entry in entries.items()} == {away: "SYNCHRONIZED"}
+    assert primary["KeyState"] == "CREATE_COMPLETE"
+    for member in ("Enabled", "KeyState", "KeyCheckValue", "KeyAttributes", "CreateTimestamp"):
+        assert replica.document["Key"][member] == primary[member], member
+    return bool(primary["Enabled"])
+
+
+def check_cvv(maker: Line, verifier: Line, key: Key) -> None:
+    """A CVV made in the key's own Region verifies in the other."""
+    made = maker.data(
+        "/cardvalidationdata/generate",
+        KeyIdentifier=key.arn,
+        PrimaryAccountNumber=PAN,
+        GenerationAttributes=CVV2,
+    )
+    assert made.status == 200, made
+    verified = verifier.data(
+        "/cardvalidationdata/verify",
+        KeyIdentifier=in_region(key.arn, verifier.region),
+        PrimaryAccountNumber=PAN,
+        VerificationAttributes=CVV2,
+        ValidationData=made.document["ValidationData"],
+    )
+    assert verified.status == 200, verified
+
+
+class Tools:
+    """What test modules share, handed out by a fixture, as test files import nothing of ours."""
+
+    east, west = EAST, WEST
+    cvk = CVK
+    other = staticmethod(other)
+    in_region = staticmethod(in_region)
+
+
+@pytest.fixture(scope="session")
+def tools() -> type[Tools]:
+    return Tools
+
+
+@pytest.fixture
+def run(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., Outcome]:
+    """Runs `keyferry regions …` in this process, with the credentials of an administrator."""
+    from keyferry.cli import main
+
+    monkeypatch.setattr("keyferry.cli.logs.configure_logs", lambda **_: None)
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "AKIAADMIN",
+        "AWS_SECRET_ACCESS_KEY": "secret-of-the-admin",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }.items():
+        monkeypatch.setenv(name, value)
+
+    def run(*arguments: str) -> Outcome:
+        capsys.readouterr()
+        code = main.run(["regions", *arguments])
+        said = capsys.readouterr()
+        return Outcome(code, said.out, said.err)
+
+    return run
+
+
+@pytest.fixture
+def make_pair(
+    serve: Callable[..., Any], run: Callable[..., Outcome], tmp_path: Path
+) -> Iterator[Callable[..., Pair]]:
+    """Makes two Regions in two sites, or in one; their peers are set, nothing is started."""
+    made: list[Pair] = []
+    credentials = tmp_path / "credentials.toml"
+    credentials.write_text(CREDENTIALS)
+    credentials.chmod(0o600)
+
+    def make(*, together: bool = False) -> Pair:
+        if together:
+            both = Site(serve, tmp_path / "both", *REGIONS)
+            sites = dict.fromkeys(REGIONS, both)
+        else:
+            sites = {region: Site(serve, tmp_path / region, region) for region in REGIONS}
+        for site in sites.values():
+            site.options = ["--credentials", str(credentials)]
+        if not together:
+            for region, site in sites.items():
+                site.options += ["--peer", f"{other(region)}={sites[other(region)].url}"]
+        made.append(Pair(sites, run))
+        return made[-1]
+
+    yield make
+    for pair in made:
+        pair.close()
+
+
+@pytest.fixture
+def pair(make_pair: Callable[..., Pair]) -> Pair:
+    """Two running sites, which know each other by plain HTTP."""
+    made = make_pair()
+    made.start()
+    return made
+
+
+@pytest.fixture
+def until() -> Callable[..., Any]:
+    """Asks again and again until the answer is a good one; the round trip is the pause."""
+
+    def wait(ask: Callable[[], Any], *, within_s: float = WAITS_S) -> Any:
+        deadline = time.monotonic() + within_s
+        answer = None
+        while time.monotonic() < deadline:
+            with suppress(OSError, http.client.HTTPException):
+                answer = ask()
+                if answer:
+                    return answer
+        raise AssertionError(f"still {answer!r}")
+
+    return wait
