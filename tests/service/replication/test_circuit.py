@@ -117,3 +117,18 @@ def test_a_refusal_is_a_failure_too(circuit: Circuit) -> None:
         with pytest.raises(PeerRefusedError), circuit.attempt():
             raise PeerRefusedError("no", code="AccessDeniedException")
     assert state(circuit) is CircuitState.OPEN
+
+
+def test_what_is_asked_by_hand_is_always_sent(circuit: Circuit, clock: Clock) -> None:
+    """It waits for no pause, makes none longer, and its answer closes the circuit."""
+    fail(circuit, OPENS_AFTER)
+    with pytest.raises(CircuitOpenError) as pause, circuit.attempt():
+        pass
+    with pytest.raises(PeerUnreachableError), circuit.attempt(always=True):
+        raise PeerUnreachableError("still gone")
+    with pytest.raises(CircuitOpenError) as again, circuit.attempt():
+        pass
+    assert again.value.retry_after_s == pause.value.retry_after_s
+    with circuit.attempt(always=True):
+        pass
+    assert state(circuit) is CircuitState.CLOSED

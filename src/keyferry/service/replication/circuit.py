@@ -68,16 +68,20 @@ class Circuit:
         return CircuitState.OPEN
 
     @contextmanager
-    def attempt(self) -> Iterator[None]:
+    def attempt(self, *, always: bool = False) -> Iterator[None]:
         """
         Surround one message: what is raised inside on purpose is a failure, returning is success.
 
         A message that was cancelled says nothing about the peer.
 
+        Args:
+            always: send it whatever the circuit says, for what somebody asks by hand. Its answer
+                closes the circuit too; that there is none does not make the pause longer.
+
         Raises:
             CircuitOpenError: nothing is to be sent now.
         """
-        probe = self._admit()
+        probe = False if always else self._admit()
         try:
             yield
         except KeyferryError as error:

@@ -60,7 +60,7 @@ CVK = {
 }
 CVV2 = {"CardVerificationValue2": {"CardExpiryDate": "1228"}}
 PAN = "4000001234567899"
-MOST_KEYS = 25  # of one client
+MOST_USED = 25  # keys of one client that it goes on changing
 WAITS_S = 60.0
 
 
@@ -221,6 +221,7 @@ class Client(threading.Thread):
     def __init__(self, load: Load, region: str, seed: int) -> None:
         super().__init__(daemon=True)
         self.keys: list[Key] = []
+        self._used: list[Key] = []
         self._load = load
         self._rng = random.Random(seed)
         self._region = region
@@ -238,10 +239,10 @@ class Client(threading.Thread):
             self._far.close()
 
     def _change(self) -> None:
-        if len(self.keys) < 3 or (len(self.keys) < MOST_KEYS and self._rng.random() < 0.4):
+        if len(self._used) < 3 or (len(self._used) < MOST_USED and self._rng.random() < 0.4):
             self._create()
             return
-        key = self._rng.choice(self.keys)
+        key = self._rng.choice(self._used)
         regions = {"ReplicationRegions": [other(self._region)]}
         match self._rng.randrange(9):
             case 0 | 1:
@@ -253,8 +254,11 @@ class Client(threading.Thread):
             case 5 | 6:
                 self._ask(key, "AddKeyReplicationRegions", **regions)
             case 7:
-                operation = self._rng.choice(["DeleteKey", "RestoreKey"])
-                self._ask(key, operation)
+                self._ask(key, "DeleteKey")
+                if self._rng.random() < 0.5:
+                    self._ask(key, "RestoreKey")
+                else:
+                    self._used.remove(key)
             case 8:
                 # The replica alone, in its own Region.
                 self._send(
@@ -269,6 +273,7 @@ class Client(threading.Thread):
         if answer is not None:
             arn = answer["Key"]["KeyArn"]
             self.keys.append(Key(arn, self._region, {(True, "CREATE_COMPLETE")}))
+            self._used.append(self.keys[-1])
 
     def _ask(self, key: Key, operation: str, **members: Any) -> None:
         before = set(key.possible)
@@ -420,19 +425,20 @@ class Pair:
     def check(self, *loads: Load, sample: int = 5) -> None:
         """
         What must hold once nothing is under way: what a client was told is so, a replica is what
-        its primary is, and what is made with one is good with the other.
+        its primary is, and what is made with one is good with the other. New keys arrive too.
         """
         for load in loads:
             load.ending.set()
         for load in loads:
             load.end()
-        assert self.verify() > 0
         lines = {region: self.line(region) for region in REGIONS}
+        new = [create_key(line) for line in lines.values()]
+        assert self.verify() > 0
         usable = [
             key for load in loads for key in load.keys if check_key(lines[key.region], lines, key)
         ]
-        assert usable
-        for key in usable[:: max(1, len(usable) // sample)]:
+        assert all(check_key(lines[key.region], lines, key) for key in new)
+        for key in new + usable[:: max(1, len(usable) // sample)]:
             check_cvv(lines[key.region], lines[other(key.region)], key)
         for line in lines.values():
             line.close()
@@ -450,6 +456,15 @@ class Pair:
 
 def _runs(site: Site) -> bool:
     return site.running.process.poll() is None
+
+
+def create_key(line: Line) -> Key:
+    """CreateKey of a card verification key that is replicated."""
+    made = line.call(
+        "CreateKey", KeyAttributes=CVK, Exportable=True, ReplicationRegions=[other(line.region)]
+    )
+    assert made.status == 200, made
+    return Key(made.document["Key"]["KeyArn"], line.region, {(True, "CREATE_COMPLETE")})
 
 
 def check_key(home: Line, lines: dict[str, Line], key: Key) -> bool:
@@ -533,13 +548,17 @@ def run(
 def make_pair(
     serve: Callable[..., Any], run: Callable[..., Outcome], tmp_path: Path
 ) -> Iterator[Callable[..., Pair]]:
-    """Makes two Regions in two sites, or in one; their peers are set, nothing is started."""
+    """
+    Makes two Regions in two sites, or in one; their peers are set, nothing is started.
+
+    `between` gives the port where the peer of a Region finds it, if that is not its own.
+    """
     made: list[Pair] = []
     credentials = tmp_path / "credentials.toml"
     credentials.write_text(CREDENTIALS)
     credentials.chmod(0o600)
 
-    def make(*, together: bool = False) -> Pair:
+    def make(*, together: bool = False, between: Callable[[str, Site], int] | None = None) -> Pair:
         if together:
             both = Site(serve, tmp_path / "both", *REGIONS)
             sites = dict.fromkeys(REGIONS, both)
@@ -549,7 +568,9 @@ def make_pair(
             site.options = ["--credentials", str(credentials)]
         if not together:
             for region, site in sites.items():
-                site.options += ["--peer", f"{other(region)}={sites[other(region)].url}"]
+                port = site.port if between is None else between(region, site)
+                url = f"http://{site.host}:{port}"
+                sites[other(region)].options += ["--peer", f"{region}={url}"]
         made.append(Pair(sites, run))
         return made[-1]
 
