@@ -8,7 +8,7 @@ once; what reads them afterwards finds them here, as the changes since have left
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from keyferry.service.store import replication_sql, sql
 from keyferry.service.store.engine import Query, Row, Value
@@ -16,8 +16,6 @@ from keyferry.service.store.engine import Query, Row, Value
 # (account, key id); the name of an alias stands where the outbox has one for a key id.
 Subject = tuple[str, str]
 
-# A statement is prepared for so many keys at once; fewer are filled up with empty ids.
-_SIZES = (1, 8, 64)
 _TABLES = (
     sql.KEYS,
     replication_sql.MULTI_REGION_KEYS,
@@ -33,13 +31,23 @@ _ANSWERED = {
     replication_sql.SELECT_REPLICAS: replication_sql.REPLICAS.name,
     replication_sql.SELECT_OUTBOX: replication_sql.OUTBOX.name,
 }
-_STATEMENTS: Mapping[str, Mapping[int, str]] = {
-    table.name: {
-        size: f"{table.select} WHERE account = ? AND key_id IN ({', '.join('?' * size)})"
-        for size in _SIZES
-    }
-    for table in _TABLES
-}
+
+
+def _look_up(table: sql.Table) -> str:
+    """
+    The rows of many keys, by two arrays.
+
+    Row by row within the server, each by its index: a list of ids in a condition leads a planner
+    that knows little of the table yet to read all rows of the account.
+    """
+    one = f"{table.select} WHERE account = asked.account AND key_id = asked.key_id OFFSET 0"
+    return (
+        "SELECT found.* FROM unnest(?::text[], ?::text[]) AS asked (account, key_id) "  # noqa: S608 -- constants
+        f"CROSS JOIN LATERAL ({one}) AS found"
+    )
+
+
+_STATEMENTS = tuple(_look_up(table) for table in _TABLES)
 
 
 class KnownRows:
@@ -52,21 +60,18 @@ class KnownRows:
     @staticmethod
     def queries(subjects: Iterable[Subject]) -> list[Query]:
         """What to ask the database about these keys; `learn` takes the answers."""
-        return [
-            (_STATEMENTS[table.name][size], (account, *key_ids))
-            for account, key_ids, size in _groups(subjects)
-            for table in _TABLES
-        ]
+        asked = list(subjects)
+        arrays = [account for account, _ in asked], [key_id for _, key_id in asked]
+        return [(statement, arrays) for statement in _STATEMENTS]
 
     def learn(self, subjects: Iterable[Subject], answers: Sequence[list[Row]]) -> None:
         """Keep the answers to `queries` of the same keys."""
-        remaining = iter(answers)
-        for account, key_ids, _ in _groups(subjects):
-            for table in _TABLES:
-                known = self._rows[table.name]
-                known.update({(account, key_id): [] for key_id in key_ids if key_id})
-                for row in next(remaining):
-                    known[account, row[1]].append(row)
+        asked = list(subjects)
+        for table, found in zip(_TABLES, answers, strict=True):
+            known = self._rows[table.name]
+            known.update({subject: [] for subject in asked})
+            for row in found:
+                known[row[:2]].append(row)
 
     def find(self, statement: str, parameters: Sequence[Value]) -> list[Row] | None:
         """The answer to a statement; None if the database has to be asked."""
@@ -109,16 +114,3 @@ class KnownRows:
 
 def _by_region(row: Row) -> str:
     return str(row[_REGION])
-
-
-def _groups(subjects: Iterable[Subject]) -> Iterator[tuple[str, list[str], int]]:
-    """The keys of each account, as many at once as a statement takes."""
-    by_account: dict[str, dict[str, None]] = {}
-    for account, key_id in subjects:
-        by_account.setdefault(account, {})[key_id] = None
-    for account, wanted in sorted(by_account.items()):
-        key_ids = list(wanted)
-        for start in range(0, len(key_ids), _SIZES[-1]):
-            part = key_ids[start : start + _SIZES[-1]]
-            size = next(size for size in _SIZES if size >= len(part))
-            yield account, part + [""] * (size - len(part)), size

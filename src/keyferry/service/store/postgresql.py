@@ -125,6 +125,7 @@ class PostgreSQLEngine:
         self._epoch = KeyEpochWatch(self._server.connect_reader, self._reached)
         # The rest belongs to the one writer.
         self._writer: Connection | None = None
+        self._tidied = 0
         self._bulk = BulkStatements(self._column_types)
         self._queue = StatementQueue(self._bulk)
         self._name = f"writer {os.urandom(8).hex()}"  # of its row
@@ -397,7 +398,19 @@ class PostgreSQLEngine:
         return True
 
     def tidy(self) -> None:
-        """Nothing: the server has its own housekeeping."""
+        """
+        Have the server look at the tables while they are young and grow fast.
+
+        It looks by itself, but a minute later; until then it plans for tables that are nearly
+        empty. Later its own rhythm is enough, so the pauses grow.
+        """
+        self._tidied += 1
+        if self._tidied & (self._tidied - 1) == 0:  # 1, 2, 4, 8, …
+            threading.Thread(target=self._analyze, name="keyferry-analyze", daemon=True).start()
+
+    def _analyze(self) -> None:
+        with suppress(psycopg.Error), self._server.connect_writer() as connection:
+            connection.execute(b"ANALYZE")
 
     def close(self) -> None:
         if self._closed.is_set():
