@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import sqlite3
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -364,6 +365,23 @@ async def test_replication_state_is_under_the_row_mac(make_world: Any, tmp_path:
             database.execute(statement)
         with pytest.raises(StoreIntegrityError):
             await world.get("us-east-1", arn)
+
+
+async def test_a_clock_that_is_set_back_holds_nothing_up(world: Any, tools: Any) -> None:
+    """What a clock that ran ahead wrote is sent at once by one that is right."""
+    faults = world.faults[tools.east, tools.west]
+    faults.down = True
+    world.now += timedelta(minutes=10)
+    arns = [(await world.create(ReplicationRegions=[tools.west]))["KeyArn"] for _ in range(3)]
+    world.now -= timedelta(minutes=10)
+    faults.down = False
+    await world.restart()
+    await world.until(
+        lambda: all(world.status(arn)[tools.west][0] == "SYNCHRONIZED" for arn in arns)
+    )
+    assert world.now < tools.now + timedelta(minutes=1)
+    for arn in arns:
+        await equal(world, tools, arn, tools.west)
 
 
 async def test_a_region_no_longer_served_is_named(make_world: Any, tmp_path: Path) -> None:

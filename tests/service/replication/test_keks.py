@@ -129,3 +129,23 @@ async def test_a_leaf_under_another_root_is_refused(pair: tuple[KEKs, KEKs]) -> 
         verify_peer(Forger().leaf(), root=root, region=EAST, now=NOW)
     assert await east.identity.root(now=NOW) == root
     assert await west.identity.root(now=NOW) != root
+
+
+async def test_the_last_agreed_is_the_newest_whatever_the_clock_says(
+    pair: tuple[KEKs, KEKs],
+) -> None:
+    """A rotation after the clock was set back is one: on both sides the new KEK counts."""
+    east, west = pair
+    agreed = []
+    for now in (NOW, NOW - timedelta(minutes=10)):
+        east_root, west_root = await east.identity.root(now=now), await west.identity.root(now=now)
+        offer = east.offer()
+        answer = await west.accept(EAST, await offer.message(now=now), root=east_root, now=now)
+        await offer.complete(WEST, answer, root=west_root, now=now)
+        agreed.append(offer.kek_id)
+        newest = east.newest(WEST)
+        assert newest is not None
+        assert newest[0] == offer.kek_id
+    # What was replaced goes, and not what replaced it.
+    assert await west.sweep(now=NOW + timedelta(hours=2)) == 1
+    west.received(EAST, agreed[1])

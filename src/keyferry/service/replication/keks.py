@@ -199,6 +199,10 @@ class KEKs:
             if expected is not None and not hmac.compare_digest(expected, check_value):
                 raise PeerProtocolError(f"{peer} derived another KEK from the same agreement")
             binding = self._binding(direction, peer, kek_id, check_value)
+            before = self._store.replication_kek(direction, peer)
+            if before is not None and before.created_at >= now:
+                # The clock was set back; still the one that is agreed last is the newest.
+                now = before.created_at + timedelta(microseconds=1)
             record = ReplicationKEKRecord(
                 direction=direction,
                 peer=peer,

@@ -117,13 +117,17 @@ class Link:
             await self._deliver(due, now)
             self._failures = 0
             return None
-        self._lease = LEASE
+        lease, self._lease = self._lease, LEASE
         self._failures = 0
         upcoming = self._delivery.store.outbox_next(
-            self._delivery.peer, owner=self._delivery.owner, lease=self._lease
+            self._delivery.peer, owner=self._delivery.owner, lease=lease
         )
         if upcoming is None:
             return LONGEST_NAP_S
+        ahead_s = (upcoming - now).total_seconds()
+        if ahead_s > LONGEST_NAP_S and await self._delivery.hasten(now, until=upcoming):
+            self._lease = lease
+            return None
         return min(LONGEST_NAP_S, max(0.0, (upcoming - now).total_seconds()))
 
     def _due(self, now: datetime) -> list[OutboxRecord]:

@@ -9,6 +9,7 @@ import http.client
 import json
 import os
 import random
+import secrets
 import signal
 import socket
 import ssl
@@ -26,6 +27,8 @@ import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
+
+from keyferry.testing.postgresql import PostgreSQLCluster
 
 EAST, WEST = "us-east-1", "us-west-2"
 REGIONS = (EAST, WEST)
@@ -298,7 +301,7 @@ class Client(threading.Thread):
         self.refused = answer.code in _REFUSALS
         if not self.refused:
             assert answer.status >= 500 or answer.code == "ThrottlingException", answer
-            self._load.doubtful += 1
+            self._load.count_failure()
             self._load.ending.wait(0.02)
         return None
 
@@ -309,7 +312,7 @@ class Load:
     def __init__(self, pair: Pair, *, clients: int, seed: int) -> None:
         self.pair = pair
         self.ending = threading.Event()
-        self.doubtful = 0  # answers that said that the service had failed
+        self._failures = 0  # answers that said that the service had failed
         self._acknowledged = dict.fromkeys(REGIONS, 0)
         self._news = threading.Condition()
         self._failure: BaseException | None = None
@@ -330,10 +333,25 @@ class Load:
             self._acknowledged[region] += 1
             self._news.notify_all()
 
+    def count_failure(self) -> None:
+        with self._news:
+            self._failures += 1
+            self._news.notify_all()
+
     def fail(self, error: BaseException) -> None:
         with self._news:
             self._failure = error
             self._news.notify_all()
+
+    def fails(self, count: int) -> None:
+        """Wait until the service said of so many more changes that it had failed."""
+        with self._news:
+            wanted = self._failures + count
+            assert self._news.wait_for(
+                lambda: self._failure is not None or self._failures >= wanted, WAITS_S
+            ), (wanted, self._failures)
+            if self._failure is not None:
+                raise self._failure
 
     def more(self, count: int, *regions: str) -> None:
         """Wait until so many more changes of each of the Regions were acknowledged."""
@@ -376,7 +394,8 @@ class Pair:
 
     east, west, account = EAST, WEST, ACCOUNT
 
-    def __init__(self, sites: dict[str, Site], run: Callable[..., Outcome]) -> None:
+    def __init__(self, sites: dict[str, Site], run: Callable[..., Outcome], folder: Path) -> None:
+        self.folder = folder
         self._sites = sites
         self._run = run
         self._loads: list[Load] = []
@@ -551,32 +570,57 @@ def make_pair(
     """
     Makes two Regions in two sites, or in one; their peers are set, nothing is started.
 
-    `between` gives the port where the peer of a Region finds it, if that is not its own.
+    Args:
+        store: `--store` of all.
+        beside: a pair on whose files (and store) this one works too.
+        between: gives the port where the peer of a Region finds it, if that is not its own.
+        secure: has a site of a Region speak TLS, and gives its options.
     """
     made: list[Pair] = []
     credentials = tmp_path / "credentials.toml"
     credentials.write_text(CREDENTIALS)
     credentials.chmod(0o600)
 
-    def make(*, together: bool = False, between: Callable[[str, Site], int] | None = None) -> Pair:
+    def make(
+        *,
+        together: bool = False,
+        store: str | None = None,
+        beside: Pair | None = None,
+        between: Callable[[str, Site], int] | None = None,
+        secure: Callable[[str, Site], list[str]] | None = None,
+    ) -> Pair:
+        folder = tmp_path / f"pair-{len(made)}" if beside is None else beside.folder
         if together:
-            both = Site(serve, tmp_path / "both", *REGIONS)
+            both = Site(serve, folder / "both", *REGIONS)
             sites = dict.fromkeys(REGIONS, both)
         else:
-            sites = {region: Site(serve, tmp_path / region, region) for region in REGIONS}
-        for site in sites.values():
+            sites = {region: Site(serve, folder / region, region) for region in REGIONS}
+        for region, site in sites.items():
             site.options = ["--credentials", str(credentials)]
-        if not together:
-            for region, site in sites.items():
-                port = site.port if between is None else between(region, site)
-                url = f"http://{site.host}:{port}"
-                sites[other(region)].options += ["--peer", f"{region}={url}"]
-        made.append(Pair(sites, run))
+            if store is not None:
+                site.options += ["--store", store]
+            if secure is not None:
+                site.options += secure(region, site)
+        for region, site in sites.items():
+            port = site.port if between is None else between(region, site)
+            peer = f"{region}={'https' if site.tls else 'http'}://{site.host}:{port}"
+            if not together:
+                sites[other(region)].options += ["--peer", peer]
+        made.append(Pair(sites, run, folder))
         return made[-1]
 
     yield make
     for pair in made:
         pair.close()
+
+
+@pytest.fixture
+def shared_store(postgresql: PostgreSQLCluster) -> Iterator[str]:
+    """The `--store` of two Regions on one PostgreSQL; its databases are removed afterwards."""
+    database = f"keyferry-{secrets.token_hex(6)}"
+    yield postgresql.url(database)
+    for region in REGIONS:
+        postgresql.drop(f"{database}-{region}")
 
 
 @pytest.fixture

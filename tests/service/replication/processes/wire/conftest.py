@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import random
 import socket
+import ssl
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 
 
 class Mishap(StrEnum):
@@ -248,7 +251,8 @@ class ByteWire(Way):
 
     def __init__(self, port: int, *, seed: int) -> None:
         self.cutting = False
-        self.cuts = 0
+        self._cuts = 0
+        self._news = threading.Condition()
         super().__init__(port, seed=seed)
 
     def serve(self, connection: socket.socket) -> None:
@@ -267,17 +271,26 @@ class ByteWire(Way):
                 with self.lock:
                     cut = self.cutting and self.rng.random() < 0.1
                     place = self.rng.randrange(len(data))
-                    self.cuts += cut
                 sink.sendall(data[:place] if cut else data)
                 if cut:
+                    with self._news:
+                        self._cuts += 1
+                        self._news.notify_all()
                     break
         end(source)
         end(sink)
+
+    def wait(self, count: int) -> None:
+        """Wait until so many more connections were cut."""
+        with self._news:
+            wanted = self._cuts + count
+            assert self._news.wait_for(lambda: self._cuts >= wanted, 60), self._cuts
 
 
 class Tools:
     """What test modules share, handed out by a fixture, as test files import nothing of ours."""
 
+    bytes = ByteWire
     mishap = Mishap
     every_mishap = tuple(Mishap)
 
@@ -285,6 +298,30 @@ class Tools:
 @pytest.fixture(scope="session")
 def wire() -> type[Tools]:
     return Tools
+
+
+@pytest.fixture
+def certificates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
+    """Gives a site a certificate for its host, which it shows to clients and to its peer."""
+    authority = trustme.CA()
+    ca = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(ca)
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(ca))
+
+    def secure(region: str, site: Any) -> list[str]:
+        # Certificates are for a host; on one machine two names tell two services apart.
+        site.host = {"us-east-1": "127.0.0.1", "us-west-2": "localhost"}[region]
+        site.tls = ssl.create_default_context(cafile=str(ca))
+        issued = authority.issue_cert(site.host)
+        cert, key = tmp_path / f"{region}.pem", tmp_path / f"{region}.key"
+        issued.cert_chain_pems[0].write_to_path(cert)
+        issued.private_key_pem.write_to_path(key)
+        return [
+            *("--tls-cert", str(cert), "--tls-key", str(key), "--peer-ca", str(ca)),
+            *("--peer-cert", str(cert), "--peer-key", str(key)),
+        ]
+
+    return secure
 
 
 @pytest.fixture
