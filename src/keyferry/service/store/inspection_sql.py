@@ -18,16 +18,16 @@ VERIFICATIONS = sql.Table(
     "replication_verifications", ("peer",), ("peer", "verified_at", "compared", "drift")
 )
 
-COUNT_WAITING = "SELECT count(*) FROM replication_outbox WHERE region = ? AND held = 0"
-COUNT_HELD = "SELECT count(*) FROM replication_outbox WHERE region = ? AND held = 1"
-SELECT_OLDEST_WAITING = (
-    "SELECT written_at FROM replication_outbox WHERE region = ? AND held = 0 "
-    "ORDER BY written_at LIMIT 1"
-)
+_NOT_OURS = f"account <> '{CANARY_ACCOUNT}'"
+_WAITING = f"FROM replication_outbox WHERE region = ? AND held = 0 AND {_NOT_OURS}"
+_HELD = f"FROM replication_outbox WHERE region = ? AND held = 1 AND {_NOT_OURS}"
+COUNT_WAITING = f"SELECT count(*) {_WAITING}"
+COUNT_HELD = f"SELECT count(*) {_HELD}"
+SELECT_OLDEST_WAITING = f"SELECT written_at {_WAITING} ORDER BY written_at LIMIT 1"
 COUNT_HELD_KEYS_BY_MESSAGE = (
-    "SELECT r.message, count(*) FROM replication_outbox o JOIN replicas r "
+    "SELECT r.message, count(*) FROM replication_outbox o JOIN replicas r "  # noqa: S608 -- constants
     "ON r.account = o.account AND r.key_id = o.key_id AND r.region = o.region "
-    "WHERE o.region = ? AND o.held = 1 GROUP BY r.message"
+    f"WHERE o.region = ? AND o.held = 1 AND o.{_NOT_OURS} GROUP BY r.message"
 )
 COUNT_HELD_ALIASES_BY_MESSAGE = (
     "SELECT f.message, count(*) FROM replication_outbox o JOIN followed_aliases f "
@@ -35,13 +35,12 @@ COUNT_HELD_ALIASES_BY_MESSAGE = (
     "WHERE o.region = ? AND o.held = 1 GROUP BY f.message"
 )
 SELECT_HELD_PAGE = (
-    f"{OUTBOX.select} WHERE region = ? AND held = 1 AND (account, key_id) > (?, ?) "
+    f"{OUTBOX.select} WHERE region = ? AND held = 1 AND {_NOT_OURS} AND (account, key_id) > (?, ?) "
     "ORDER BY account, key_id LIMIT ?"
 )
 SELECT_HELD_OF_KEY = (
     f"{OUTBOX.select} WHERE region = ? AND held = 1 AND key_id = ? ORDER BY account, key_id"
 )
-_NOT_OURS = f"account <> '{CANARY_ACCOUNT}'"
 _IN_ORDER = f"AND {_NOT_OURS} AND (account, key_id) > (?, ?) ORDER BY account, key_id LIMIT ?"
 SELECT_REPLICATED_NAMES = f"SELECT account, key_id FROM replicas WHERE region = ? {_IN_ORDER}"  # noqa: S608 -- constants
 # What is left of a replica that was destroyed is its number, and that is for nobody to compare.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import urllib.request
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from keyferry.service.admin.regions_status import PairStatus, _unsafe_because
+from keyferry.service.authz.reserved import CANARY_ACCOUNT
 from keyferry.service.replication.measurements import LAGS_KEPT, Measurements, percentile
 from keyferry.service.store.replication_records import OutboxRecord
 
@@ -29,11 +31,13 @@ def metrics(service: Any) -> dict[str, dict[tuple[str, str], float]]:
     return found
 
 
-def waiting(service: Any, *, key_id: str, age: timedelta, held: bool = False) -> OutboxRecord:
+def waiting(
+    service: Any, *, key_id: str, age: timedelta, held: bool = False, account: str = ACCOUNT
+) -> OutboxRecord:
     """A row of the outbox that nobody delivers now."""
     now = datetime.now(UTC)
     row = OutboxRecord(
-        account=ACCOUNT,
+        account=account,
         key_id=key_id,
         region=WEST,
         change_number=99,
@@ -91,6 +95,24 @@ def test_what_waits_long_or_was_given_up_is_not_safe(on_any_store: Any) -> None:
     counted = metrics(service)
     assert counted["keyferry_replication_backlog"][EAST, WEST] == 2
     assert counted["keyferry_replication_held"][EAST, WEST] == 1
+
+
+def test_canaries_are_in_no_count(on_any_store: Any) -> None:
+    """One under way, or given up, is no change of a user's: its own line tells of it."""
+    service = on_any_store
+    keys = service.create(2)
+    for key_id, held in zip(keys, (False, True), strict=True):
+        entry = replace(service.stores[EAST].replica(ACCOUNT, key_id, WEST), account=CANARY_ACCOUNT)
+        service.write(EAST, lambda tx, entry=entry: tx.put_replica(entry))
+        waiting(service, key_id=key_id, age=timedelta(minutes=5), held=held, account=CANARY_ACCOUNT)
+    (pair,) = service.cli("status", "--region", EAST, "--output", "json").document["pairs"]
+    assert (pair["waiting"], pair["oldest_waiting_age_s"]) == (0, None)
+    assert (pair["held"], pair["given_up"], pair["safe"]) == (0, [], True)
+    counted = metrics(service)
+    assert counted["keyferry_replication_backlog"][EAST, WEST] == 0
+    assert counted["keyferry_replication_held"][EAST, WEST] == 0
+    listed = service.cli("replay", "--list", "--output", "json")
+    assert listed.document["dead_letters"] == []
 
 
 def test_a_peer_that_is_gone_is_counted_and_shown(service: Any) -> None:
