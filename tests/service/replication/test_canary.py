@@ -187,6 +187,34 @@ async def test_another_process_of_the_region_leaves_it_alone(world: World, tools
     assert await other.round(claim=claim) is not None
 
 
+async def test_a_process_that_starts_sends_one_at_once(world: World, tools: Any) -> None:
+    """Whoever claimed the canary may be what was there before it; from then on it is its own."""
+    claim = timedelta(seconds=40)
+    before = world.replication.canaries[tools.east, tools.west]
+    assert await before.round(claim=claim) is not None
+    proven = before.last_success
+    await world.restart()
+    world.now += timedelta(seconds=1)
+    started = world.replication.canaries[tools.east, tools.west]
+    task = asyncio.create_task(started.run(15.0))
+    try:
+        await world.until(lambda: started.last_success != proven)
+    finally:
+        task.cancel()
+    assert await before.round(claim=claim) is None
+
+
+async def test_a_claim_from_a_clock_ahead_holds_nobody_up(world: World, tools: Any) -> None:
+    """A claim longer than any is of a clock that was set back since."""
+    claim = timedelta(seconds=40)
+    world.now += timedelta(days=1)
+    assert await world.replication.canaries[tools.east, tools.west].round(claim=claim) is not None
+    await world.restart()
+    world.now -= timedelta(days=1)
+    other = world.replication.canaries[tools.east, tools.west]
+    assert await other.round(claim=claim) is not None
+
+
 async def test_a_cut_stops_it_and_its_age_grows(world: World, tools: Any) -> None:
     """While Regions are cut off no canary arrives; afterwards one does, without being told."""
     canary = world.replication.canaries[tools.east, tools.west]

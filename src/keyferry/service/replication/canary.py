@@ -117,23 +117,38 @@ class Canary:
         return None if record is None or record.lag_us is None else record.lag_us / 1e6
 
     async def run(self, period_s: float) -> None:
-        """Send a canary every so many seconds, until cancelled."""
+        """
+        Send a canary every so many seconds, until cancelled.
+
+        The first goes out at once: a process that starts takes the canary over, as it does the
+        outbox, since the one that claimed it may be what was there before it.
+        """
+        takes_over = True
         while True:
             try:
-                await self._claimed_round(period_s)
+                await self._claimed_round(period_s, takes_over=takes_over)
+                takes_over = False
             except KeyferryError as error:
                 self._tell(error)
             # Pairs that began together do not stay together.
             await asyncio.sleep(period_s * random.uniform(0.9, 1.1))  # noqa: S311 (a spread)
 
-    async def _claimed_round(self, period_s: float) -> None:
+    async def _claimed_round(self, period_s: float, *, takes_over: bool) -> None:
         """A round, unless another process of the Region looks after this canary."""
-        claim = timedelta(seconds=period_s * _MISSED_ROUNDS)
-        if await self.round(timeout_s=min(period_s, LONGEST_ROUND_S), claim=claim) is not None:
+        found = await self.round(
+            timeout_s=min(period_s, LONGEST_ROUND_S),
+            claim=timedelta(seconds=period_s * _MISSED_ROUNDS),
+            takes_over=takes_over,
+        )
+        if found is not None:
             self._tell(None)
 
     async def round(
-        self, *, timeout_s: float = LONGEST_ROUND_S, claim: timedelta | None = None
+        self,
+        *,
+        timeout_s: float = LONGEST_ROUND_S,
+        claim: timedelta | None = None,
+        takes_over: bool = False,
     ) -> CanaryRound | None:
         """
         Send the canary once and have its arrival proven.
@@ -141,6 +156,7 @@ class Canary:
         Args:
             claim: look after the canary for so long, and send nothing if another process does;
                 None sends it in any case.
+            takes_over: claim it whoever looks after it.
 
         Returns:
             The round; None if another process looks after the canary.
@@ -150,9 +166,13 @@ class Canary:
             KeyferryError: the peer cannot be asked, or the store does not work.
         """
         async with self._busy:
-            if claim is not None and self._is_anothers(self._store, self._clock()):
+            # None: send it in any case.
+            respected = None if takes_over else claim
+            if self._is_anothers(self._store, self._clock(), respected):
                 return None  # without a write, as processes that look on are asked often
-            change = await self._store.write(lambda tx: self._raise(tx, self._clock(), claim))
+            change = await self._store.write(
+                lambda tx: self._raise(tx, self._clock(), claim, respected)
+            )
             if change is None:
                 return None
             committed = self._monotonic()
@@ -168,10 +188,14 @@ class Canary:
             return CanaryRound(change_number=number, lag_s=lag_s)
 
     def _raise(
-        self, tx: Transaction, now: datetime, claim: timedelta | None
+        self,
+        tx: Transaction,
+        now: datetime,
+        claim: timedelta | None,
+        respected: timedelta | None,
     ) -> tuple[KeyRecord, int] | None:
         """Raise the canary's change number, making the canary if there is none."""
-        if claim is not None and self._is_anothers(tx, now):
+        if self._is_anothers(tx, now, respected):
             return None
         canary = tx.canary(self._peer)
         record = None if canary is None else tx.key(CANARY_ACCOUNT, canary.key_id)
@@ -194,10 +218,15 @@ class Canary:
             raise ValueError("a canary without a part")
         return record, part.change_number
 
-    def _is_anothers(self, view: StoreView, now: datetime) -> bool:
-        """Whether another process looks after the canary."""
+    def _is_anothers(self, view: StoreView, now: datetime, claim: timedelta | None) -> bool:
+        """Whether another process looks after the canary, and its claim is to be respected."""
+        if claim is None:
+            return False
         canary = view.canary(self._peer)
-        return canary is not None and canary.owner != self._owner and canary.claimed_until > now
+        if canary is None or canary.owner == self._owner:
+            return False
+        # One that lasts longer than any is of a clock that ran ahead and was set back since.
+        return now < canary.claimed_until <= now + claim
 
     def _make(self, now: datetime) -> KeyRecord:
         material = generate_material(_ATTRIBUTES.key_algorithm)
