@@ -113,6 +113,10 @@ class Site:
         return f"{'https' if self.tls else 'http'}://{self.host}:{self.port}"
 
     @property
+    def runs(self) -> bool:
+        return self.running is not None and self.running.process.poll() is None
+
+    @property
     def pid(self) -> int:
         return int(self.running.process.pid)
 
@@ -218,18 +222,82 @@ _REFUSALS = (
 )
 
 
+class Hand:
+    """Changes keys of its own in one Region, and remembers what it was told of each."""
+
+    def __init__(self, pair: Pair, region: str) -> None:
+        self.region = region
+        self.keys: list[Key] = []
+        self.answered = ""  # the Region that acknowledged the last change, if one did
+        self.refused = False  # by a rule; what failed otherwise may have been done or not
+        self.failed = False  # the service said so
+        self._line = Line(pair.site(region), region)
+        self._far = Line(pair.site(other(region)), other(region))
+
+    def create(self, *, replicated: bool = True) -> Key | None:
+        """CreateKey; None if there was no answer to it."""
+        members: dict[str, Any] = {"KeyAttributes": CVK, "Exportable": True}
+        if replicated:
+            members["ReplicationRegions"] = [other(self.region)]
+        answer = self._send(self._line, "CreateKey", **members)
+        if answer is None:
+            return None
+        key = Key(answer["Key"]["KeyArn"], self.region, {(True, "CREATE_COMPLETE")})
+        self.keys.append(key)
+        return key
+
+    def change(self, key: Key, operation: str) -> None:
+        """One of the changes of a key, or `leave`: DeleteKey of the replica in its own Region."""
+        if operation == "leave":
+            arn = in_region(key.arn, other(self.region))
+            self._send(self._far, "DeleteKey", KeyIdentifier=arn)
+            return
+        members: dict[str, Any] = {"KeyIdentifier": key.arn}
+        if operation.endswith("ReplicationRegions"):
+            members["ReplicationRegions"] = [other(self.region)]
+        before = set(key.possible)
+        key.possible |= _COMES_TO.get(operation, set())
+        answer = self._send(self._line, operation, **members)
+        if answer is not None:
+            key.possible = {(answer["Key"]["Enabled"], answer["Key"]["KeyState"])}
+        elif self.refused:
+            key.possible = before
+
+    def _send(self, line: Line, operation: str, **members: Any) -> dict[str, Any] | None:
+        self.answered, self.refused, self.failed = "", False, False
+        try:
+            answer = line.call(operation, **members)
+        except (OSError, http.client.HTTPException):
+            return None
+        if answer.status == 200:
+            self.answered = line.region
+            return answer.document
+        self.refused = answer.code in _REFUSALS
+        self.failed = not self.refused
+        assert self.refused or answer.status >= 500 or answer.code == "ThrottlingException", answer
+        return None
+
+    def end(self) -> None:
+        self._line.close()
+        self._far.close()
+
+
+# What clients do to keys, as often as it is here.
+_CHANGES = (
+    *("StopKeyUsage", "StartKeyUsage", "AddKeyReplicationRegions") * 2,
+    *("RemoveKeyReplicationRegions", "DeleteKey", "leave"),
+)
+
+
 class Client(threading.Thread):
-    """Changes keys of its own in one Region, as fast as it gets answers, until told to end."""
+    """Changes keys as fast as it gets answers, until told to end."""
 
     def __init__(self, load: Load, region: str, seed: int) -> None:
         super().__init__(daemon=True)
-        self.keys: list[Key] = []
+        self.hand = Hand(load.pair, region)
         self._used: list[Key] = []
         self._load = load
         self._rng = random.Random(seed)
-        self._region = region
-        self._line = Line(load.pair.site(region), region)
-        self._far = Line(load.pair.site(other(region)), other(region))
 
     def run(self) -> None:
         try:
@@ -238,72 +306,29 @@ class Client(threading.Thread):
         except BaseException as error:  # noqa: BLE001 (told by the test's own thread)
             self._load.fail(error)
         finally:
-            self._line.close()
-            self._far.close()
+            self.hand.end()
 
     def _change(self) -> None:
-        if len(self._used) < 3 or (len(self._used) < MOST_USED and self._rng.random() < 0.4):
-            self._create()
-            return
-        key = self._rng.choice(self._used)
-        regions = {"ReplicationRegions": [other(self._region)]}
-        match self._rng.randrange(9):
-            case 0 | 1:
-                self._ask(key, "StopKeyUsage")
-            case 2 | 3:
-                self._ask(key, "StartKeyUsage")
-            case 4:
-                self._ask(key, "RemoveKeyReplicationRegions", **regions)
-            case 5 | 6:
-                self._ask(key, "AddKeyReplicationRegions", **regions)
-            case 7:
-                self._ask(key, "DeleteKey")
-                if self._rng.random() < 0.5:
-                    self._ask(key, "RestoreKey")
+        rng, hand = self._rng, self.hand
+        if len(self._used) < 3 or (len(self._used) < MOST_USED and rng.random() < 0.4):
+            key = hand.create(replicated=rng.random() < 0.9)
+            if key is not None:
+                self._used.append(key)
+        else:
+            key = rng.choice(self._used)
+            operation = rng.choice(_CHANGES)
+            hand.change(key, operation)
+            if operation == "DeleteKey":
+                if rng.random() < 0.5:
+                    hand.change(key, "RestoreKey")
                 else:
                     self._used.remove(key)
-            case 8:
-                # The replica alone, in its own Region.
-                self._send(
-                    self._far, "DeleteKey", KeyIdentifier=in_region(key.arn, other(self._region))
-                )
-
-    def _create(self) -> None:
-        members: dict[str, Any] = {"KeyAttributes": CVK, "Exportable": True}
-        if self._rng.random() < 0.9:
-            members["ReplicationRegions"] = [other(self._region)]
-        answer = self._send(self._line, "CreateKey", **members)
-        if answer is not None:
-            arn = answer["Key"]["KeyArn"]
-            self.keys.append(Key(arn, self._region, {(True, "CREATE_COMPLETE")}))
-            self._used.append(self.keys[-1])
-
-    def _ask(self, key: Key, operation: str, **members: Any) -> None:
-        before = set(key.possible)
-        key.possible |= _COMES_TO.get(operation, set())
-        answer = self._send(self._line, operation, KeyIdentifier=key.arn, **members)
-        if answer is not None:
-            key.possible = {(answer["Key"]["Enabled"], answer["Key"]["KeyState"])}
-        elif self.refused:
-            key.possible = before
-
-    def _send(self, line: Line, operation: str, **members: Any) -> dict[str, Any] | None:
-        """The answer; None if the change was refused (`refused`) or nobody knows."""
-        self.refused = False
-        try:
-            answer = line.call(operation, **members)
-        except (OSError, http.client.HTTPException):
-            self._load.ending.wait(0.02)  # nobody is there: not a busy loop
-            return None
-        if answer.status == 200:
-            self._load.acknowledge(line.region)
-            return answer.document
-        self.refused = answer.code in _REFUSALS
-        if not self.refused:
-            assert answer.status >= 500 or answer.code == "ThrottlingException", answer
-            self._load.count_failure()
-            self._load.ending.wait(0.02)
-        return None
+        if hand.answered:
+            self._load.acknowledge(hand.answered)
+        elif not hand.refused:
+            if hand.failed:
+                self._load.count_failure()
+            self._load.ending.wait(0.02)  # not a busy loop where nobody is
 
 
 class Load:
@@ -326,7 +351,7 @@ class Load:
 
     @property
     def keys(self) -> list[Key]:
-        return [key for client in self._clients for key in client.keys]
+        return [key for client in self._clients for key in client.hand.keys]
 
     def acknowledge(self, region: str) -> None:
         with self._news:
@@ -409,13 +434,17 @@ class Pair:
 
     def start(self) -> None:
         """Start every site that does not run, all at once."""
-        idle = [site for site in self.sites if site.running is None or not _runs(site)]
+        idle = [site for site in self.sites if not site.runs]
         with ThreadPoolExecutor(len(idle) or 1) as threads:
             list(threads.map(Site.start, idle))
 
     def line(self, region: str) -> Line:
         """A client of a Region; the caller closes it."""
         return Line(self.site(region), region)
+
+    def hand(self, region: str) -> Hand:
+        """A client of a Region that does one thing after the other."""
+        return Hand(self, region)
 
     def load(self, *, clients: int = 2, seed: int = 1) -> Load:
         load = Load(self, clients=clients, seed=seed)
@@ -441,13 +470,11 @@ class Pair:
             compared += sum(pair["compared"] for pair in outcome.document["pairs"])
         return compared
 
-    def check(self, *loads: Load, sample: int = 5) -> None:
+    def check(self, *loads: Load | Hand, sample: int = 5) -> None:
         """
         What must hold once nothing is under way: what a client was told is so, a replica is what
         its primary is, and what is made with one is good with the other. New keys arrive too.
         """
-        for load in loads:
-            load.ending.set()
         for load in loads:
             load.end()
         lines = {region: self.line(region) for region in REGIONS}
@@ -471,10 +498,6 @@ class Pair:
             load.ending.set()
         for site in self.sites:
             site.close()
-
-
-def _runs(site: Site) -> bool:
-    return site.running.process.poll() is None
 
 
 def create_key(line: Line) -> Key:

@@ -20,7 +20,7 @@ def both(make_pair: Callable[..., Any], shared_store: str) -> tuple[Any, Any]:
 
 
 def test_processes_of_one_region_share_the_work(both: tuple[Any, Any]) -> None:
-    """Clients of all four, of which one is killed and comes back: all keys are where they belong."""
+    """Clients of all four, one of which is killed and comes back: every key is as it should be."""
     first, second = both
     loads = [first.load(clients=1, seed=11), second.load(clients=1, seed=12)]
     for load in loads:

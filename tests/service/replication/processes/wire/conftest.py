@@ -76,7 +76,7 @@ class Way:
         self.port: int = self._listening.getsockname()[1]
         self.run(self._accept)
 
-    def run(self, work: Callable[..., None], *args: Any) -> threading.Thread:
+    def run(self, work: Callable[..., object], *args: Any) -> threading.Thread:
         """Do something in a thread, which `close` waits for."""
         thread = threading.Thread(target=work, args=args, daemon=True)
         self._threads.append(thread)
@@ -332,12 +332,14 @@ def apart(make_pair: Callable[..., Any]) -> Iterator[Callable[..., tuple[Any, di
     def make(
         kind: type[Way] = Wire, *, seed: int = 1, **options: Any
     ) -> tuple[Any, dict[str, Any]]:
-        def between(region: str, site: Any) -> int:
-            ways.append(kind(site.port, seed=seed * 10 + len(ways)))
-            return ways[-1].port
+        made: dict[str, Way] = {}
 
-        pair = make_pair(between=between, **options)
-        return pair, dict(zip((site.regions[0] for site in pair.sites), ways, strict=True))
+        def between(region: str, site: Any) -> int:
+            made[region] = kind(site.port, seed=seed * 10 + len(made))
+            ways.append(made[region])
+            return made[region].port
+
+        return make_pair(between=between, **options), made
 
     yield make
     for way in ways:
