@@ -14,6 +14,7 @@ from collections.abc import Container, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from keyferry.errors import StoreIntegrityError
 from keyferry.service.store.interface import StoreView, Transaction
 from keyferry.service.store.records import KeyRecord, KeyState
 from keyferry.service.store.replication_records import (
@@ -226,7 +227,11 @@ def _put(
 def enqueue(
     tx: Transaction, account: str, key_id: str, region: str, change_number: int, sender: Sender
 ) -> None:
-    """Write the row that brings a Region to a change number; `key_id` may be an alias's name."""
+    """
+    Write the row that brings a Region to a change number; `key_id` may be an alias's name.
+
+    A row that waits already stays as old as it is: the Region has been behind since then.
+    """
     tx.put_outbox(
         OutboxRecord(
             account=account,
@@ -234,8 +239,18 @@ def enqueue(
             region=region,
             change_number=change_number,
             owner=sender.owner,
-            written_at=sender.now,
+            written_at=_behind_since(tx, account, key_id, region, sender.now),
             due_at=sender.now,
             held=region not in sender.reachable,
         )
     )
+
+
+def _behind_since(
+    tx: Transaction, account: str, key_id: str, region: str, now: datetime
+) -> datetime:
+    try:
+        waiting = tx.outbox(account, key_id, region)
+    except StoreIntegrityError:
+        return now  # a row that was edited is written anew, and its link goes on
+    return now if waiting is None else min(waiting.written_at, now)
