@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
+from keyferry.crypto.secret import Secret
 from keyferry.errors import StoreIntegrityError
 from keyferry.service import log
 from keyferry.service.replication.alias_receiver import remove_copies
@@ -17,6 +18,8 @@ from keyferry.service.replication.events import DELETE_REPLICA, IMPORT_REPLICA, 
 from keyferry.service.store.interface import StoreView, Transaction
 from keyferry.service.store.records import AliasRecord, KeyRecord
 from keyferry.service.store.replication_records import MultiRegionRecord
+from keyferry.service.vault.binding import key_binding
+from keyferry.service.vault.interface import Vault
 
 
 def read_key(view: StoreView, account: str, key_id: str) -> tuple[KeyRecord | None, bool]:
@@ -25,6 +28,26 @@ def read_key(view: StoreView, account: str, key_id: str) -> tuple[KeyRecord | No
         return view.key(account, key_id), False
     except StoreIntegrityError:
         return None, True
+
+
+def holds(record: KeyRecord, arrived: KeyRecord, *, region: str, vault: Vault) -> bool:
+    """
+    Whether a replica's seal opens to the material that arrived, sealed for `region`.
+
+    Args:
+        record: the replica as it is; of its immutable attributes all are those of `arrived`.
+    """
+    if record.sealed is None or arrived.sealed is None:
+        return False
+    binding = key_binding(region, arrived)
+    try:
+        with (
+            Secret(vault.open(record.sealed, binding=binding)) as present,
+            Secret(vault.open(arrived.sealed, binding=binding)) as wanted,
+        ):
+            return present == wanted
+    except StoreIntegrityError:
+        return False
 
 
 def replace_replica(

@@ -31,7 +31,7 @@ from keyferry.service.replication.events import (
     replica_created,
     synchronized,
 )
-from keyferry.service.replication.healing import erase_replica, read_key, replace_replica
+from keyferry.service.replication.healing import erase_replica, holds, read_key, replace_replica
 from keyferry.service.replication.keks import KEKs
 from keyferry.service.replication.snapshot import (
     OtherCheckValueError,
@@ -282,13 +282,17 @@ class Receiver:
         """Follow the primary in what can change. The material ought to be the same, and now is."""
         updated = replace(
             current,
-            sealed=arrived.sealed,
             state=arrived.state,
             enabled=arrived.enabled,
             usage_started_at=arrived.usage_started_at,
             usage_stopped_at=arrived.usage_stopped_at,
         )
-        tx.update_key(replace(updated, revision=current.revision + 1), replacing=current.revision)
+        if updated == current and holds(current, arrived, region=self.region, vault=self.vault):
+            # What changed concerns other Regions, or nothing did: whoever has the key open need
+            # not look it up again.
+            return
+        updated = replace(updated, sealed=arrived.sealed, revision=current.revision + 1)
+        tx.update_key(updated, replacing=current.revision)
 
     def _destroy(
         self, tx: Transaction, peer: str, change: m.Change, now: datetime
