@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 import psycopg
@@ -14,6 +14,7 @@ import pytest
 from keyferry.errors import ConfigurationError, StoreError
 from keyferry.service.errors import ConflictError
 from keyferry.service.store import key_epoch, postgresql_server
+from keyferry.service.store.engine import Query
 from keyferry.service.store.opening import open_engine, open_store
 from keyferry.service.store.postgresql import PostgreSQLEngine
 from keyferry.service.store.postgresql_server import PostgreSQLServer
@@ -435,20 +436,20 @@ class TestLostAnswer:
         engine = engine_of(store)
         writer = engine._writer
         assert writer is not None
-        execute = writer.execute
+        exchange = writer.exchange
 
-        def cutting(query: bytes, *arguments: object, **options: object) -> object:
-            if not query.endswith(b"COMMIT"):
-                return execute(query, *arguments, **options)
+        def cutting(queries: Sequence[Query]) -> object:
+            if queries[-1] != ("COMMIT", ()):
+                return exchange(queries)
             if after:
-                execute(query)
+                exchange(queries)
             pid = writer.info.backend_pid
             with postgresql.connect() as connection:
                 connection.execute("SELECT pg_terminate_backend(%s, 5000)", (pid,))
             writer.close()
             raise psycopg.OperationalError("the connection is lost")
 
-        writer.execute = cutting  # type: ignore[method-assign,assignment]
+        writer.exchange = cutting  # type: ignore[method-assign,assignment]
 
     def test_a_commit_that_was_made_is_a_success(
         self, one: SQLStore, postgresql: PostgreSQLCluster, key_record: MakeKey
@@ -520,6 +521,72 @@ def test_statement_errors_are_undone_alone(
     assert [type(result) for result in results] == [type(None), StoreError, type(None)]
     assert one.tags(ACCOUNT, "key1") == []
     assert [alias.name for alias in one.aliases(ACCOUNT, limit=9)] == ["alias/first", "alias/last"]
+
+
+def test_a_batch_costs_two_exchanges(
+    one: SQLStore, key_record: MakeKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One to begin and look up, one to write and commit, however many changes there are."""
+    keys = [key_record(number) for number in range(20)]
+    writer = engine_of(one)._writer
+    assert writer is not None
+    exchange, sizes = writer.exchange, list[int]()
+
+    def counted(queries: Sequence[Query]) -> object:
+        sizes.append(len(queries))
+        return exchange(queries)
+
+    def create(tx: SQLStore, key: KeyRecord) -> None:
+        assert tx.key(ACCOUNT, key.key_id) is None
+        tx.insert_key(key)
+
+    async def together() -> None:
+        await asyncio.gather(
+            *(
+                one.write(lambda tx, key=key: create(tx, key), about=[(ACCOUNT, key.key_id)])
+                for key in keys
+            )
+        )
+
+    one.write_blocking(lambda tx: tx.insert_key(key_record(21)))  # asks for the types of columns
+    monkeypatch.setattr(writer, "exchange", counted)
+    reached, gate = threading.Event(), threading.Event()
+
+    def hold_up(tx: SQLStore) -> None:
+        reached.set()
+        assert gate.wait(20)
+
+    first = threading.Thread(target=lambda: one.write_blocking(hold_up))
+    first.start()
+    assert reached.wait(20)
+    second = threading.Thread(target=lambda: asyncio.run(together()))
+    second.start()
+    eventually(lambda: one._committer._waiting.qsize() == len(keys))
+    sizes.clear()
+    gate.set()
+    first.join(20)
+    second.join(20)
+    # The first of them is the commit of what held them up.
+    assert len(sizes) == 3
+    assert one.count_keys(ACCOUNT) == len(keys) + 1
+
+
+def test_what_cannot_be_looked_up_fails_alone(
+    one: SQLStore, alias_record: Callable[..., AliasRecord]
+) -> None:
+    """A key id PostgreSQL cannot hold fails the change that names it, not those beside it."""
+
+    async def together() -> list[object]:
+        return await asyncio.gather(
+            one.write(lambda tx: tx.insert_alias(alias_record("first"))),
+            one.write(lambda tx: tx.key(ACCOUNT, "bad\0"), about=[(ACCOUNT, "bad\0")]),
+            one.write(lambda tx: tx.insert_alias(alias_record("last"))),
+            return_exceptions=True,
+        )
+
+    results = asyncio.run(together())
+    assert [type(result) for result in results] == [type(None), StoreError, type(None)]
+    assert len(one.aliases(ACCOUNT, limit=9)) == 2
 
 
 def test_errors_tell_no_values(one: SQLStore) -> None:

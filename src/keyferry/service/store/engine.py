@@ -92,11 +92,16 @@ class Engine(Protocol):
         """
         ...
 
+    def begin_asking(self, queries: Sequence[Query]) -> list[list[Row]]:
+        """
+        Start a transaction, waiting for other processes, and answer questions within it; over a
+        network, in one round trip. Raises BatchUndoneError if it is the questions that fail.
+        """
+        ...
+
     def fetch_in_transaction(
         self, statement: str, parameters: Sequence[Value] = ()
     ) -> list[Row]: ...
-
-    def fetch_many_in_transaction(self, queries: Sequence[Query]) -> list[list[Row]]: ...
 
     def execute(self, statement: str, parameters: Sequence[Value] = ()) -> int:
         """Run a statement within the transaction and return how many rows it changed."""

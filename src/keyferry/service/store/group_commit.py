@@ -137,7 +137,7 @@ class GroupCommit:
             if self._closed or not self._engine.begin(wait=False):
                 self._hand_over(batch)
                 return
-            erased = self._commit(batch)
+            erased = self._commit(batch, begun=True)
         except StoreError as error:
             fail(batch, error)
             erased = False
@@ -199,22 +199,21 @@ class GroupCommit:
         if not batch:
             return
         with self._writing:
-            try:
-                self._engine.begin(wait=True)
-                if self._commit(batch):
-                    self._erase_traces()
-            except StoreError as error:
-                fail(batch, error)
+            if self._commit(batch):
+                self._erase_traces()
         resolve(batch)
         self._tidy_if_due()
 
     # --- a batch -------------------------------------------------------------------------------
 
-    def _commit(self, batch: list[PendingChange]) -> bool:
+    def _commit(self, batch: list[PendingChange], *, begun: bool = False) -> bool:
         """
-        Run a batch in the transaction that was begun and commit it, or roll it back.
+        Run a batch in a transaction and commit it, or roll it back.
 
         Afterwards each change has its result or its error.
+
+        Args:
+            begun: the transaction was begun already.
 
         Returns:
             Whether the batch destroyed something, so that traces of it must go.
@@ -222,10 +221,9 @@ class GroupCommit:
         transaction = self._begin()
         self._writer = threading.get_ident()
         try:
-            if self._engine.is_remote:
-                about = {subject for pending in batch for subject in pending.about}
-                if about:
-                    transaction.look_up(about)
+            if not begun:
+                transaction.begin({subject for pending in batch for subject in pending.about})
+                begun = True
             if len(batch) > 1:
                 for pending in batch:
                     self._run_within_savepoint(pending, transaction)
@@ -236,14 +234,16 @@ class GroupCommit:
             started = time.perf_counter()
             self._engine.commit()
         except BatchUndoneError as undone:
-            self._engine.rollback()
+            if begun:
+                self._engine.rollback()
             if len(batch) > 1:
                 return self._commit_singly(batch)
             batch[0].error = undone.reason
             return False
         except BaseException as error:
-            with suppress(StoreError):
-                self._engine.rollback()
+            if begun:
+                with suppress(StoreError):
+                    self._engine.rollback()
             # A fault of ours must not leave callers waiting either.
             known = error if isinstance(error, StoreError) else None
             fail(batch, known or StoreError(f"writing failed: {type(error).__name__}"))
@@ -260,7 +260,6 @@ class GroupCommit:
         """Give each change a transaction of its own, so that one fails without the others."""
         erased = False
         for pending in batch:
-            self._engine.begin(wait=True)
             erased = self._commit([pending]) or erased
         return erased
 

@@ -21,7 +21,7 @@ from collections.abc import Callable
 
 import psycopg
 
-from keyferry.service.store.postgresql_server import Connection
+from keyferry.service.store.postgresql_connection import Connection
 
 CHANNEL = "keyferry_key_epoch"
 MAX_AGE_S = 1.0

@@ -8,8 +8,9 @@ given in the order of commits, so that no reader of a list or of the trail passe
 appears later. Isolation is READ COMMITTED: the snapshot of a statement is taken when the lock is
 held, not when it was asked for.
 
-Statements of a transaction are sent without waiting for the answers nobody needs at once; a batch
-costs about as many round trips as it asks questions. There are no savepoints (`group_commit.py`).
+A batch costs two exchanges of messages, if all it asks is known before: the transaction is begun
+with what is to be looked up, and what the changes wrote goes together with the commit behind it.
+There are no savepoints (`group_commit.py`).
 
 Readers have connections of their own, opened as threads need them and kept for the next. What
 breaks when the database restarts is opened again, by the writer for as long as LOCK_TIMEOUT_S; a
@@ -25,7 +26,6 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from types import MappingProxyType
-from typing import TypeVar
 
 import psycopg
 from psycopg.errors import LockNotAvailable
@@ -36,20 +36,15 @@ from keyferry.service.errors import ConflictError
 from keyferry.service.store.engine import BatchUndoneError, Query, Row, TableShape, Value
 from keyferry.service.store.key_epoch import CHANNEL, KeyEpochWatch
 from keyferry.service.store.postgresql_bulk import BulkStatements
-from keyferry.service.store.postgresql_server import (
-    LOCK_TIMEOUT_S,
-    Connection,
-    PostgreSQLServer,
-    is_broken,
-)
-from keyferry.service.store.postgresql_statements import StatementQueue, run, run_together
-
-T = TypeVar("T")
+from keyferry.service.store.postgresql_connection import Answer, Connection
+from keyferry.service.store.postgresql_server import LOCK_TIMEOUT_S, PostgreSQLServer, is_broken
+from keyferry.service.store.postgresql_statements import GUARD_STATE, StatementQueue, Waiting
 
 # The advisory lock of the writer: a number nobody else should take, "keyferry" in ASCII.
 _WRITER_LOCK = int.from_bytes(b"keyferry", "big")
 _LOCK = f"SELECT pg_advisory_xact_lock({_WRITER_LOCK})"
-_BEGIN = f"BEGIN ISOLATION LEVEL READ COMMITTED; {_LOCK}"
+# Sent together; each statement behind them has a snapshot of its own, taken under the lock.
+_BEGIN: tuple[Query, ...] = (("BEGIN ISOLATION LEVEL READ COMMITTED", ()), (_LOCK, ()))
 # Each writer has a row that says which of its transactions was committed last.
 _PUT_MARK = (
     "INSERT INTO meta (name, value) VALUES (?, ?) "
@@ -130,6 +125,7 @@ class PostgreSQLEngine:
         self._queue = StatementQueue(self._bulk)
         self._name = f"writer {os.urandom(8).hex()}"  # of its row
         self._mark: bytes | None = None  # of the transaction, once it has one
+        self._queued = False  # whether statements of the transaction were sent from the queue
         self._epoch_changed = False
         try:
             self._writer = self._server.connect_writer()
@@ -140,19 +136,13 @@ class PostgreSQLEngine:
     # --- reading -------------------------------------------------------------------------------
 
     def fetch(self, statement: str, parameters: Sequence[Value] = ()) -> list[Row]:
-        return self._read(lambda reader: run(reader, statement, parameters).fetchall())
+        return self.fetch_many([(statement, parameters)])[0]
 
     def fetch_many(self, queries: Sequence[Query]) -> list[list[Row]]:
-        def read(reader: Connection) -> list[list[Row]]:
-            return [cursor.fetchall() for cursor in run_together(reader, queries)]
-
-        return self._read(read)
-
-    def _read(self, read: Callable[[Connection], T]) -> T:
         while True:
             reader, kept = self._take_reader()
             try:
-                found = read(reader)
+                answers = reader.ask(queries)
             except psycopg.Error as error:
                 if not is_broken(reader, error):
                     self._give_back(reader)
@@ -164,7 +154,7 @@ class PostgreSQLEngine:
                 self._close_idle()
             else:
                 self._give_back(reader)
-                return found
+                return [answer.rows for answer in answers]
 
     def _take_reader(self) -> tuple[Connection, bool]:
         """Return a connection, and whether it was used before."""
@@ -200,15 +190,19 @@ class PostgreSQLEngine:
     # --- the one writer ------------------------------------------------------------------------
 
     def begin(self, *, wait: bool = True) -> bool:
-        if not wait:
-            return False  # a round trip is too long for an event loop
+        if wait:  # otherwise a round trip is too long
+            self.begin_asking(())
+        return wait
+
+    def begin_asking(self, queries: Sequence[Query]) -> list[list[Row]]:
         self._queue = StatementQueue(self._bulk)
-        self._epoch_changed = False
+        self._mark = None
+        self._queued = self._epoch_changed = False
         deadline = time.monotonic() + LOCK_TIMEOUT_S
         pause = _FIRST_PAUSE_S
         while True:
             try:
-                self._begin()
+                return self._begin(queries)
             except LockNotAvailable:
                 self.rollback()
                 raise StoreError(
@@ -218,22 +212,22 @@ class PostgreSQLEngine:
                 writer = self._writer
                 if writer is not None and not is_broken(writer, error):
                     self.rollback()
-                    raise self._server.failed(error) from None
+                    # What cannot be asked for may be one change's fault.
+                    reason = self._server.failed(error)
+                    raise (BatchUndoneError(reason) if queries else reason) from None
                 self._drop_writer()
                 # Nothing was begun, so nothing is lost by trying again.
                 if time.monotonic() + pause > deadline or self._closed.wait(pause):
                     raise self._server.failed(error) from None
                 pause = min(2 * pause, _LONGEST_PAUSE_S)
-            else:
-                return True
 
-    def _begin(self) -> None:
+    def _begin(self, queries: Sequence[Query]) -> list[list[Row]]:
         if self._writer is None:
             self._writer = self._server.connect_writer()
         elif self._writer.info.transaction_status is not TransactionStatus.IDLE:
             self._writer.execute("ROLLBACK")  # one that could not be rolled back before
-        self._writer.execute(_BEGIN.encode())
-        self._mark = None
+        answers = self._writer.ask([*_BEGIN, *queries])
+        return [answer.rows for answer in answers[len(_BEGIN) :]]
 
     def _transacting(self) -> Connection:
         writer = self._writer
@@ -241,29 +235,36 @@ class PostgreSQLEngine:
             raise StoreError(f"{self._server.name}: the transaction was given up")
         return writer
 
-    def _ask(self, queries: Sequence[Query]) -> list[psycopg.Cursor[Row]]:
+    def _ask(self, queries: Sequence[Query]) -> list[Answer]:
         """Run statements behind what waits, within the transaction."""
         writer = self._transacting()
+        waiting = self._queue.take()
+        self._queued = self._queued or bool(waiting)
         try:
-            answers, conflict = self._queue.send(writer, queries)
-        except psycopg.Error as error:
-            if is_broken(writer, error):
-                raise self._server.failed(error) from None
-            # Which change it was of, the next attempt tells.
-            raise BatchUndoneError(self._server.failed(error)) from None
-        if conflict is not None:
-            raise BatchUndoneError(ConflictError(conflict))
-        return answers
+            answers, error = writer.exchange([*(one.query for one in waiting), *queries])
+        except psycopg.Error as failed:
+            answers, error = [], failed
+        if error is not None:
+            raise self._refused(writer, waiting[len(answers) :], error) from None
+        return answers[len(waiting) :]
+
+    def _refused(
+        self, writer: Connection, failed: Sequence[Waiting], error: psycopg.Error
+    ) -> Exception:
+        """What it means that the first of these statements, or one behind them, failed."""
+        if is_broken(writer, error):
+            return self._server.failed(error)
+        if failed and failed[0].otherwise is not None and error.sqlstate == GUARD_STATE:
+            return BatchUndoneError(ConflictError(failed[0].otherwise))
+        # Which change it was of, the next attempt tells.
+        return BatchUndoneError(self._server.failed(error))
 
     def fetch_in_transaction(self, statement: str, parameters: Sequence[Value] = ()) -> list[Row]:
-        return self._ask([(statement, parameters)])[0].fetchall()
-
-    def fetch_many_in_transaction(self, queries: Sequence[Query]) -> list[list[Row]]:
-        return [cursor.fetchall() for cursor in self._ask(queries)]
+        return self._ask([(statement, parameters)])[0].rows
 
     def execute(self, statement: str, parameters: Sequence[Value] = ()) -> int:
         self._queue.note_written()
-        return self._ask([(statement, parameters)])[0].rowcount
+        return self._ask([(statement, parameters)])[0].count
 
     def send(
         self, statement: str, parameters: Sequence[Value] = (), *, otherwise: str | None = None
@@ -288,22 +289,31 @@ class PostgreSQLEngine:
         self._epoch_changed = True
 
     def commit(self) -> None:
-        if self._queue:
-            self._mark = os.urandom(16)
-            self._queue.add(_PUT_MARK, (self._name, self._mark), otherwise=None)
-            self._ask([])
         writer = self._transacting()
-        notify = f"NOTIFY {CHANNEL}; ".encode() if self._epoch_changed else b""
+        waiting = self._queue.take()
+        ending: list[Query] = []
+        if waiting or self._queued:
+            self._mark = os.urandom(16)
+            ending.append((_PUT_MARK, (self._name, self._mark)))
+        if self._epoch_changed:
+            ending.append((f"NOTIFY {CHANNEL}", ()))
+        ending.append(("COMMIT", ()))
         try:
-            writer.execute(notify + b"COMMIT")
-        except psycopg.Error as error:
-            if not is_broken(writer, error):
-                raise self._server.failed(error) from None
-            self._drop_writer()
-            self._require_committed()
+            answers, error = writer.exchange([*(one.query for one in waiting), *ending])
+        except psycopg.Error as failed:
+            answers, error = [], failed
         finally:
             if self._epoch_changed:
                 self._epoch.forget()
+        if error is None:
+            return
+        if is_broken(writer, error):
+            self._drop_writer()
+            self._require_committed()
+        elif len(answers) == len(waiting) + len(ending) - 1:
+            raise self._server.failed(error) from None  # the commit itself; nobody else's fault
+        else:
+            raise self._refused(writer, waiting[len(answers) :], error) from None
 
     def _require_committed(self) -> None:
         """
@@ -321,15 +331,14 @@ class PostgreSQLEngine:
         while self._mark is not None and time.monotonic() < deadline:
             try:
                 with self._server.connect_writer() as connection, connection.transaction():
-                    run(connection, _LOCK)
-                    found = run(connection, _SELECT_MARK, (self._name,)).fetchall()
+                    _, found = connection.ask([(_LOCK, ()), (_SELECT_MARK, (self._name,))])
             except psycopg.Error:
                 # The server may be starting, or still writing.
                 if self._closed.wait(pause):
                     break
                 pause = min(2 * pause, _LONGEST_PAUSE_S)
             else:
-                if [row[0] for row in found] == [self._mark]:
+                if [row[0] for row in found.rows] == [self._mark]:
                     return
                 raise StoreError(
                     f"{self._server.name}: the connection was lost, nothing was written"
@@ -360,8 +369,8 @@ class PostgreSQLEngine:
         return TableShape.gather(self.fetch(_SELECT_TABLES))
 
     def _column_types(self) -> dict[tuple[str, str], str]:
-        found = run(self._transacting(), _SELECT_COLUMN_TYPES).fetchall()
-        return {(table, column): name for table, column, name in found}
+        found = self._transacting().ask([(_SELECT_COLUMN_TYPES, ())])[0]
+        return {(table, column): name for table, column, name in found.rows}
 
     def continue_positions(self, table: str) -> None:
         self.fetch_in_transaction(
@@ -419,6 +428,6 @@ class PostgreSQLEngine:
         self._epoch.close()
         with suppress(psycopg.Error):  # a row too many does no harm
             if self._writer is not None:
-                run(self._writer, _DELETE_MARK, (self._name,))
+                self._writer.ask([(_DELETE_MARK, (self._name,))])
         self._drop_writer()
         self._close_idle()

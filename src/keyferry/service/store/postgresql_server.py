@@ -10,17 +10,14 @@ from __future__ import annotations
 
 import ipaddress
 import os
-from typing import Any, TypeAlias
+from typing import Any
 
 import psycopg
-from psycopg import adapt, errors, sql
+from psycopg import errors, sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from psycopg.types.array import ListBinaryDumper
-from psycopg.types.numeric import Int8BinaryDumper
 
 from keyferry.errors import ConfigurationError, StoreError
-
-Connection: TypeAlias = psycopg.Connection[tuple[Any, ...]]
+from keyferry.service.store.postgresql_connection import Connection, Context
 
 OLDEST_VERSION = 150000  # 15.0, as the server counts
 CONNECT_TIMEOUT_S = 5
@@ -56,18 +53,6 @@ _WRITER_SETTINGS = (
     "SELECT set_config('synchronous_commit', 'on', false) "
     "WHERE current_setting('synchronous_commit') <> 'remote_apply'"
 )
-
-# One type for every integer, so that a statement has one prepared form whatever its values are.
-_adapters = adapt.AdaptersMap(psycopg.adapters)
-_adapters.register_dumper(int, Int8BinaryDumper)
-_adapters.register_dumper(list, ListBinaryDumper)  # with the one above for its integers
-
-
-class Context:
-    """What psycopg takes its adapters from."""
-
-    adapters = _adapters
-    connection = None
 
 
 class PostgreSQLServer:
@@ -114,10 +99,11 @@ class PostgreSQLServer:
 
     @staticmethod
     def _connect(parameters: dict[str, Any], settings: str | None = None) -> Connection:
-        connection: Connection = psycopg.Connection.connect(
+        connection = Connection.connect(
             make_conninfo(**parameters),
             autocommit=True,
-            prepare_threshold=2,
+            # A connection prepares its own, and psycopg must not drop them with those it would.
+            prepare_threshold=None,
             cursor_factory=psycopg.RawCursor,
             context=Context,
         )

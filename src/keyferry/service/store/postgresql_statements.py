@@ -1,4 +1,4 @@
-"""Statements as PostgreSQL gets them: spelled its way, and many in one round trip."""
+"""Statements of a transaction that nobody waits for, and the form they are sent in."""
 
 from __future__ import annotations
 
@@ -6,31 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-import psycopg
-
-from keyferry.service.store.engine import Query, Row, Value
+from keyferry.service.store.engine import Query, Value
 from keyferry.service.store.postgresql_bulk import BulkStatements, RowName
-from keyferry.service.store.postgresql_server import Connection
+
+# division_by_zero: the way in which a guarded statement fails.
+GUARD_STATE = "22012"
 
 
-@lru_cache(maxsize=512)
-def numbered(statement: str) -> bytes:
-    """Spell the parameters of a statement: $1, $2, … for each `?`; our SQL has no other."""
-    first, *rest = statement.split("?")
-    return (first + "".join(f"${n}{part}" for n, part in enumerate(rest, start=1))).encode()
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A statement that goes with the next exchange."""
 
-
-def run(
-    connection: Connection, statement: str, parameters: Sequence[Value] = ()
-) -> psycopg.Cursor[Row]:
-    """Run a statement of ours; psycopg wants constants proven by a literal type, bytes or not."""
-    return connection.execute(numbered(statement), parameters, binary=True)
-
-
-def run_together(connection: Connection, queries: Sequence[Query]) -> list[psycopg.Cursor[Row]]:
-    """Run several in one round trip; all were answered when this returns."""
-    with connection.pipeline():
-        return [run(connection, *query) for query in queries]
+    query: Query
+    otherwise: str | None  # what it means if it fails by GUARD_STATE
 
 
 @dataclass(slots=True)
@@ -80,34 +68,14 @@ class StatementQueue:
         self._change.clear()
         return not self._sent_since_mark
 
-    def send(
-        self, connection: Connection, queries: Sequence[Query] = ()
-    ) -> tuple[list[psycopg.Cursor[Row]], str | None]:
-        """
-        Send what waits, and `queries` behind it.
-
-        Returns:
-            The answers to `queries`, and the meaning of the first statement that changed no row
-            and should have.
-
-        Raises:
-            psycopg.Error: some statement failed, and with it the transaction.
-        """
+    def take(self) -> list[Waiting]:
+        """What waits, in order; it is sent now."""
         self._sent_since_mark = self._sent_since_mark or bool(self._change)
         self._take_in()
         steps, self._steps = self._steps, []
         self._open.clear()
         self._touched.clear()
-        waiting = [self._query(step) for step in steps]
-        if len(waiting) + len(queries) == 1:
-            answers = [run(connection, *query) for query in (*waiting, *queries)]
-        else:
-            answers = run_together(connection, [*waiting, *queries])
-        for step, answer in zip(steps, answers, strict=False):
-            expected = sum(words is not None for words in step.otherwise)
-            if expected and answer.rowcount < expected:
-                return [], next(words for words in step.otherwise if words is not None)
-        return answers[len(steps) :], None
+        return [self._waiting(step) for step in steps]
 
     def _take_in(self) -> None:
         """Give the statements of a change their places."""
@@ -138,6 +106,13 @@ class StatementQueue:
             step.otherwise.append(otherwise)
         self._change.clear()
 
+    def _waiting(self, step: _Step) -> Waiting:
+        statement, parameters = self._query(step)
+        demanded = [words for words in step.otherwise if words is not None]
+        if not demanded:
+            return Waiting((statement, parameters), None)
+        return Waiting((_guarded(statement), [*parameters, len(demanded)]), demanded[0])
+
     def _query(self, step: _Step) -> Query:
         if len(step.rows) == 1:
             return step.statement, step.rows[0]
@@ -145,3 +120,17 @@ class StatementQueue:
         if bulk is None:
             raise ValueError("a statement without a bulk form has a step of its own")
         return bulk.statement, [list(column) for column in zip(*step.rows, strict=True)]
+
+
+@lru_cache(maxsize=64)
+def _guarded(statement: str) -> str:
+    """
+    The statement, failing with GUARD_STATE if it changes fewer rows than a last parameter says.
+
+    The commit may already be on its way behind it, so it is the server that has to notice, and SQL
+    has no other way to raise an error than a wrong expression.
+    """
+    return (
+        f"WITH changed AS ({statement} RETURNING 1) "  # noqa: S608 -- from constants
+        "SELECT 1 / (count(*) >= ?)::int FROM changed"
+    )

@@ -144,6 +144,14 @@ class SQLiteEngine:
             raise StoreError(f"{self._name}: {error}") from error
         return True
 
+    def begin_asking(self, queries: Sequence[Query]) -> list[list[Row]]:
+        self.begin(wait=True)
+        try:
+            return [self.fetch_in_transaction(*query) for query in queries]
+        except StoreError:
+            self.rollback()
+            raise
+
     def _set_busy_timeout(self, seconds: float) -> None:
         self._writer.execute(f"PRAGMA busy_timeout = {int(seconds * 1000)}").fetchall()
 
@@ -155,9 +163,6 @@ class SQLiteEngine:
         if not self._writer.in_transaction:
             raise StoreError(f"{self._name}: the transaction was given up")
         return self._run(self._writer, statement, parameters).rowcount
-
-    def fetch_many_in_transaction(self, queries: Sequence[Query]) -> list[list[Row]]:
-        return [self.fetch_in_transaction(*query) for query in queries]
 
     def send(
         self, statement: str, parameters: Sequence[Value] = (), *, otherwise: str | None = None

@@ -38,10 +38,15 @@ class SQLTransaction(SQLView, ReplicationWrites, InspectionWrites, RehearsalWrit
         self._known = KnownRows()
         self.erased = self._erased_before = False
 
-    def look_up(self, subjects: Collection[Subject]) -> None:
-        """Fetch what is to be read about these keys, all at once."""
-        answers = self._engine.fetch_many_in_transaction(KnownRows.queries(subjects))
-        self._known.learn(subjects, answers)
+    def begin(self, subjects: Collection[Subject]) -> None:
+        """
+        Begin, waiting for other processes. What is to be read about `subjects` is fetched in the
+        same round trip, if there is one to make.
+        """
+        asked = subjects if self._engine.is_remote else ()
+        answers = self._engine.begin_asking(KnownRows.queries(asked) if asked else ())
+        if asked:
+            self._known.learn(asked, answers)
 
     def begin_change(self) -> None:
         """One of the batch begins; `undo_change` is called if it fails."""
