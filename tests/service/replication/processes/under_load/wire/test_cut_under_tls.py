@@ -10,12 +10,16 @@ import pytest
 
 @pytest.mark.parametrize("cuts", [4, pytest.param(60, marks=pytest.mark.soak)])
 def test_connections_that_are_cut(
-    apart: Callable[..., Any], wire: Any, certificates: Callable[..., list[str]], cuts: int
+    clients: Any,
+    apart: Callable[..., Any],
+    wire: Any,
+    certificates: Callable[..., list[str]],
+    cuts: int,
 ) -> None:
     """In the handshake, in a message or in an answer: every change arrives in the end."""
     pair, ways = apart(wire.bytes, secure=certificates)
     pair.start()
-    load = pair.load(seed=15)
+    load = clients.load(pair, seed=15)
     load.more(5)
     for way in ways.values():
         way.cutting = True
@@ -24,7 +28,7 @@ def test_connections_that_are_cut(
     for way in ways.values():
         way.cutting = False
     load.more(5)
-    pair.check(load)
+    clients.check(pair, load)
     pair.stop()
     for site in pair.sites:
         assert "Traceback" not in site.log()

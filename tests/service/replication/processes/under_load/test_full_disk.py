@@ -30,33 +30,33 @@ def full_disk(pid: int) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("together", [False, True], ids=["of-one-region", "of-both-regions"])
-def test_a_disk_that_was_full(make_pair: Callable[..., Any], together: bool) -> None:
+def test_a_disk_that_was_full(clients: Any, make_pair: Callable[..., Any], together: bool) -> None:
     """
     The service answers that it failed, goes on to live, and once there is room everything is as
     if there had always been.
     """
     pair = make_pair(together=together)
     pair.start()
-    load = pair.load(seed=3)
+    load = clients.load(pair, seed=3)
     load.more(20)
     with full_disk(pair.site(pair.west).pid):
         load.fails(5)
         if not together:
             load.more(20, pair.east)
     load.more(20)
-    pair.check(load)
+    clients.check(pair, load)
     pair.stop()
 
 
 @pytest.mark.soak
-def test_a_disk_that_fills_up_again_and_again(pair: Any) -> None:
+def test_a_disk_that_fills_up_again_and_again(clients: Any, pair: Any) -> None:
     """The long form: one disk or the other, twenty times."""
-    load = pair.load(seed=4)
+    load = clients.load(pair, seed=4)
     load.more(20)
     for turn in range(20):
         region = (pair.east, pair.west)[turn % 2]
         with full_disk(pair.site(region).pid):
             load.fails(1 + turn)
         load.more(1 + 3 * turn)
-    pair.check(load)
+    clients.check(pair, load)
     pair.stop()

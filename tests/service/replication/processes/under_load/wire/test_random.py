@@ -53,8 +53,10 @@ def disk(site: Any, *, full: bool) -> None:
     resource.prlimit(site.pid, resource.RLIMIT_FSIZE, (1 if full else hard, hard))
 
 
-def drive(pair: Any, ways: dict[str, Any], wire: Any, steps: list[tuple[Any, ...]]) -> None:
-    hands = {region: pair.hand(region) for region in REGIONS}
+def drive(
+    clients: Any, pair: Any, ways: dict[str, Any], wire: Any, steps: list[tuple[Any, ...]]
+) -> None:
+    hands = {region: clients.hand(pair, region) for region in REGIONS}
     for step in steps:
         match step:
             case ("create", region):
@@ -83,14 +85,14 @@ def drive(pair: Any, ways: dict[str, Any], wire: Any, steps: list[tuple[Any, ...
         if pair.site(region).runs:
             disk(pair.site(region), full=False)
     pair.start()
-    pair.check(*hands.values())
+    clients.check(pair, *hands.values())
     pair.stop()
 
 
-def run(apart: Callable[..., Any], wire: Any, steps: list[tuple[Any, ...]]) -> None:
+def run(clients: Any, apart: Callable[..., Any], wire: Any, steps: list[tuple[Any, ...]]) -> None:
     pair, ways = apart(seed=len(steps))
     pair.start()
-    drive(pair, ways, wire, steps)
+    drive(clients, pair, ways, wire, steps)
 
 
 def examples(count: int) -> Callable[[Any], Any]:
@@ -107,14 +109,18 @@ def examples(count: int) -> Callable[[Any], Any]:
 
 @examples(3)
 @given(steps=STEPS)
-def test_services_converge(apart: Callable[..., Any], wire: Any, steps: list[Any]) -> None:
+def test_services_converge(
+    clients: Any, apart: Callable[..., Any], wire: Any, steps: list[Any]
+) -> None:
     """The short form, the same examples each time."""
-    run(apart, wire, steps)
+    run(clients, apart, wire, steps)
 
 
 @pytest.mark.soak
 @examples(60)
 @given(steps=STEPS)
-def test_services_converge_fuzz(apart: Callable[..., Any], wire: Any, steps: list[Any]) -> None:
+def test_services_converge_fuzz(
+    clients: Any, apart: Callable[..., Any], wire: Any, steps: list[Any]
+) -> None:
     """The long form."""
-    run(apart, wire, steps)
+    run(clients, apart, wire, steps)

@@ -23,22 +23,22 @@ def kill_rounds(pair: Any, load: Any, rng: random.Random, rounds: list[tuple[str
 
 
 @pytest.mark.parametrize("killed", [("us-east-1",), ("us-east-1", "us-west-2")])
-def test_a_killed_region_catches_up(pair: Any, killed: tuple[str, ...]) -> None:
+def test_a_killed_region_catches_up(clients: Any, pair: Any, killed: tuple[str, ...]) -> None:
     """
     Each Region is primary of some keys and has replicas of others, so one kill is of both kinds.
     """
-    load = pair.load(seed=len(killed))
+    load = clients.load(pair, seed=len(killed))
     kill_rounds(pair, load, random.Random(len(killed)), [killed])
-    pair.check(load)
+    clients.check(pair, load)
     pair.stop()
 
 
 @pytest.mark.soak
-def test_killed_again_and_again(pair: Any) -> None:
+def test_killed_again_and_again(clients: Any, pair: Any) -> None:
     """The long form: thirty kills of either Region or both."""
     rng = random.Random(7)
     both = (pair.east, pair.west)
-    load = pair.load(seed=7)
+    load = clients.load(pair, seed=7)
     kill_rounds(pair, load, rng, [rng.choice([both[:1], both[1:], both]) for _ in range(30)])
-    pair.check(load)
+    clients.check(pair, load)
     pair.stop()

@@ -19,10 +19,10 @@ def both(make_pair: Callable[..., Any], shared_store: str) -> tuple[Any, Any]:
     return first, second
 
 
-def test_processes_of_one_region_share_the_work(both: tuple[Any, Any]) -> None:
+def test_processes_of_one_region_share_the_work(clients: Any, both: tuple[Any, Any]) -> None:
     """Clients of all four, one of which is killed and comes back: every key is as it should be."""
     first, second = both
-    loads = [first.load(clients=1, seed=11), second.load(clients=1, seed=12)]
+    loads = [clients.load(first, clients=1, seed=11), clients.load(second, clients=1, seed=12)]
     for load in loads:
         load.more(20)
     first.site(first.east).kill()
@@ -33,16 +33,16 @@ def test_processes_of_one_region_share_the_work(both: tuple[Any, Any]) -> None:
     for load in loads:
         load.end()
     for pair in both:
-        pair.check(*loads)
+        clients.check(pair, *loads)
     for pair in both:
         pair.stop()
 
 
 @pytest.mark.soak
-def test_one_goes_on_where_the_other_ended(both: tuple[Any, Any]) -> None:
+def test_one_goes_on_where_the_other_ended(clients: Any, both: tuple[Any, Any]) -> None:
     """The long form: a service is killed and stays away; what it owed is taken over."""
     first, second = both
-    loads = [first.load(seed=13), second.load(seed=14)]
+    loads = [clients.load(first, seed=13), clients.load(second, seed=14)]
     for _ in range(5):
         for load in loads:
             load.more(50)
@@ -55,5 +55,5 @@ def test_one_goes_on_where_the_other_ended(both: tuple[Any, Any]) -> None:
     first.site(first.east).kill()
     first.site(first.west).kill()
     loads[0].end()
-    second.check(*loads)
+    clients.check(second, *loads)
     second.stop()

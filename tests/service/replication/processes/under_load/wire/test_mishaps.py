@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 
 
-def carry(apart: Callable[..., Any], wire: Any, mix: tuple[Any, ...], *, rounds: int) -> None:
+def carry(
+    clients: Any, apart: Callable[..., Any], wire: Any, mix: tuple[Any, ...], *, rounds: int
+) -> None:
     """Have clients of both Regions work while so many messages each way meet with mishaps."""
     pair, ways = apart(seed=len(mix))
     pair.start()
-    load = pair.load(seed=len(mix))
+    load = clients.load(pair, seed=len(mix))
     load.more(5)
     for way in ways.values():
         way.mix = (*mix, *[wire.mishap.NONE] * len(mix))
@@ -25,7 +27,7 @@ def carry(apart: Callable[..., Any], wire: Any, mix: tuple[Any, ...], *, rounds:
     for mishap in mix:
         assert any(way.happened[mishap] for way in ways.values()), mishap
     load.more(10)
-    pair.check(load)
+    clients.check(pair, load)
     pair.stop()
     for site in pair.sites:
         assert "Traceback" not in site.log()
@@ -40,13 +42,17 @@ def carry(apart: Callable[..., Any], wire: Any, mix: tuple[Any, ...], *, rounds:
     ],
     ids=["cut", "out-of-order", "garbage"],
 )
-def test_mishaps_on_the_way(apart: Callable[..., Any], wire: Any, names: tuple[str, ...]) -> None:
+def test_mishaps_on_the_way(
+    clients: Any, apart: Callable[..., Any], wire: Any, names: tuple[str, ...]
+) -> None:
     """Every change arrives in the end, once and in order, whatever became of single messages."""
-    carry(apart, wire, tuple(wire.mishap(name) for name in names), rounds=3)
+    carry(clients, apart, wire, tuple(wire.mishap(name) for name in names), rounds=3)
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("seed", range(5))
-def test_all_mishaps_together(apart: Callable[..., Any], wire: Any, seed: int) -> None:
+def test_all_mishaps_together(
+    clients: Any, apart: Callable[..., Any], wire: Any, seed: int
+) -> None:
     """The long form: everything at once, for a while."""
-    carry(apart, wire, wire.every_mishap[seed % 2 :], rounds=40)
+    carry(clients, apart, wire, wire.every_mishap[seed % 2 :], rounds=40)

@@ -10,7 +10,11 @@ WORDS = "the quota of keys in us-west-2 is used up"
 
 
 def test_a_quota_that_is_reached_in_the_peer(
-    make_pair: Callable[..., Any], tools: Any, tmp_path: Path, until: Callable[..., Any]
+    clients: Any,
+    make_pair: Callable[..., Any],
+    tools: Any,
+    tmp_path: Path,
+    until: Callable[..., Any],
 ) -> None:
     """
     What has no room is FAILED, in words, and nothing else is touched; with a larger quota and
@@ -22,7 +26,7 @@ def test_a_quota_that_is_reached_in_the_peer(
     west = pair.site(tools.west)
     west.options += ["--limits", str(limits)]
     pair.start()
-    load = pair.load(seed=8)
+    load = clients.load(pair, seed=8)
     load.more(60, tools.east)
     load.end()
     # Room for fewer keys than the east has, whatever else became of them.
@@ -63,7 +67,7 @@ def test_a_quota_that_is_reached_in_the_peer(
     pair.start()
     # A link that starts tries again what was given up; here nothing restarted but the peer.
     assert pair.command(tools.east, "replay").document["replayed"] == len(letters)
-    pair.check(load)
+    clients.check(pair, load)
     assert {entry(arn) for arn in made} == {("SYNCHRONIZED", None)}
     line.close()
     pair.stop()

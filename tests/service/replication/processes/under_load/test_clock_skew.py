@@ -49,23 +49,25 @@ def skew_s(pair: Any, tools: Any, region: str) -> float:
 
 
 @pytest.mark.parametrize("minutes", [10, -10])
-def test_clocks_that_differ(make_pair: Callable[..., Any], tools: Any, minutes: int) -> None:
+def test_clocks_that_differ(
+    clients: Any, make_pair: Callable[..., Any], tools: Any, minutes: int
+) -> None:
     """Ten minutes either way are no obstacle, in neither direction, and to no KEK."""
     pair = make_pair()
     pair.site(tools.west).program = moved(minutes)
     pair.start()
     assert skew_s(pair, tools, tools.west) == pytest.approx(60 * minutes, abs=30)
     assert skew_s(pair, tools, tools.east) == pytest.approx(0, abs=30)
-    load = pair.load(seed=5)
+    load = clients.load(pair, seed=5)
     load.more(40)
     outcome = pair.command(tools.west, "rotate-kek")
     assert outcome.code == 0, outcome
     load.more(10)
-    pair.check(load)
+    clients.check(pair, load)
     pair.stop()
 
 
-def test_a_clock_that_is_set_back(make_pair: Callable[..., Any], tools: Any) -> None:
+def test_a_clock_that_is_set_back(clients: Any, make_pair: Callable[..., Any], tools: Any) -> None:
     """
     What was written by a clock that ran ahead does not wait for as long as it did, once it is
     right: the peer was down then, and is back.
@@ -74,12 +76,12 @@ def test_a_clock_that_is_set_back(make_pair: Callable[..., Any], tools: Any) -> 
     east, west = pair.site(tools.east), pair.site(tools.west)
     east.program = moved(10)
     pair.start()
-    load = pair.load(seed=6)
+    load = clients.load(pair, seed=6)
     load.more(10)
     west.kill()
     load.more(20, tools.east)
     east.kill()
     east.program = west.program
     pair.start()
-    pair.check(load)
+    clients.check(pair, load)
     pair.stop()
