@@ -53,6 +53,7 @@ _WORDS = {
     m.Reason.ID_IN_USE: "the key id is in use in {region} by another key",
     m.Reason.KEY_BLOCK: "the key block could not be opened in {region}",
     m.Reason.CHECK_VALUE: "the check value in {region} is another",
+    m.Reason.PART: "what {region} keeps of the key's part among Regions does not verify",
 }
 
 
@@ -201,20 +202,16 @@ class Delivery:
                 sender = Sender(self.owner, now, frozenset({self.peer}))
                 raise_above(tx, replica, result.change_number, sender=sender)
             case m.Outcome.REFUSED if not destroying and result.reason is not m.Reason.KEY_BLOCK:
-                self._hold(tx, row, _words(result.reason, self.peer))
+                self._hold(tx, row, refusal_words(result, self.peer))
             case _:
                 # A block that does not open was spoiled on the way, or is under a KEK the two do
                 # not share; the next is under another.
                 if row.attempts + 1 >= MOST_ATTEMPTS and not destroying:
-                    known = result.reason is not None
-                    words = (
-                        _words(result.reason, self.peer)
-                        if known
-                        else f"{self.peer} did not apply it"
-                    )
-                    self._hold(tx, row, words)
-                else:
-                    self._try_again(tx, row, now)
+                    self._hold(tx, row, refusal_words(result, self.peer))
+                    return None
+                if result.outcome is m.Outcome.REFUSED and destroying:
+                    self._tell(tx, row, refusal_words(result, self.peer))
+                self._try_again(tx, row, now)
         return None
 
     def _arrived(
@@ -228,7 +225,7 @@ class Delivery:
     ) -> bool:
         """Whether it is the key that arrived, so that the replica is synchronized."""
         if not hmac.compare_digest(result.check_value or "", record.check_value):
-            self._hold(tx, row, _words(m.Reason.CHECK_VALUE, self.peer))
+            self._hold(tx, row, _WORDS[m.Reason.CHECK_VALUE].format(region=self.peer))
             return False
         if not replica.imported:
             for kind in (EXPORT_REPLICA, IMPORT_REPLICA):
@@ -373,5 +370,8 @@ def unreachable(peer: str) -> str:
     return f"Region {peer} cannot be reached"
 
 
-def _words(reason: m.Reason | None, peer: str) -> str:
-    return "refused" if reason is None else _WORDS[reason].format(region=peer)
+def refusal_words(result: m.ChangeResult, peer: str) -> str:
+    """Why a peer did not do what it was told."""
+    if result.reason is None:
+        return f"{peer} did not apply it ({result.outcome.value})"
+    return _WORDS[result.reason].format(region=peer)

@@ -93,6 +93,9 @@ def _describe_replica(
 ) -> m.KeyDescription:
     try:
         part = store.multi_region(name.account, name.key_id)
+    except StoreIntegrityError:
+        return _of(name, m.Condition.PART_UNREADABLE)
+    try:
         row = store.outbox(name.account, name.key_id, primary_region)
     except StoreIntegrityError:
         return _of(name, m.Condition.UNREADABLE)

@@ -30,6 +30,14 @@ def read_key(view: StoreView, account: str, key_id: str) -> tuple[KeyRecord | No
         return None, True
 
 
+def read_part(view: StoreView, account: str, key_id: str) -> tuple[MultiRegionRecord | None, bool]:
+    """A key's part among Regions, and whether there is one that cannot be read."""
+    try:
+        return view.multi_region(account, key_id), False
+    except StoreIntegrityError:
+        return None, True
+
+
 def holds(record: KeyRecord, arrived: KeyRecord, *, region: str, vault: Vault) -> bool:
     """
     Whether a replica's seal opens to the material that arrived, sealed for `region`.

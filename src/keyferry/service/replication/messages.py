@@ -137,6 +137,7 @@ class Reason(StrEnum):
     ID_IN_USE = "ID_IN_USE"
     KEY_BLOCK = "KEY_BLOCK"
     CHECK_VALUE = "CHECK_VALUE"
+    PART = "PART"  # whose replica the key here is cannot be told
 
 
 class ChangeResult(Message, kw_only=True, frozen=True):
@@ -217,6 +218,7 @@ class Condition(StrEnum):
 
     WHOLE = "WHOLE"  # its row verifies, its material opens
     UNREADABLE = "UNREADABLE"  # one of them does not
+    PART_UNREADABLE = "PART_UNREADABLE"  # whose replica it is cannot be told
     ABSENT = "ABSENT"  # no key of that id, or what a destroyed one leaves
 
 

@@ -18,36 +18,22 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from keyferry.errors import PeerProtocolError, StoreError, UnknownReplicationKEKError
 from keyferry.service import log
-from keyferry.service.authz.reserved import CANARY_ACCOUNT
 from keyferry.service.errors import ConflictError
 from keyferry.service.replication import messages as m
 from keyferry.service.replication.alias_receiver import apply_alias
 from keyferry.service.replication.canary_proof import prove_canary
 from keyferry.service.replication.description import describe_replicas
-from keyferry.service.replication.destruction import destroy_replica
-from keyferry.service.replication.events import (
-    DELETE_REPLICA,
-    IMPORT_REPLICA,
-    replica_created,
-    synchronized,
-)
-from keyferry.service.replication.healing import erase_replica, holds, read_key, replace_replica
 from keyferry.service.replication.keks import KEKs
+from keyferry.service.replication.key_changes import KeyChanges
 from keyferry.service.replication.snapshot import (
     OtherCheckValueError,
     UnusableKeyBlockError,
     open_snapshot,
 )
-from keyferry.service.replication.state import forget_replica
-from keyferry.service.replication.tags import mirror_tags
 from keyferry.service.store.interface import KeyStore, Transaction
-from keyferry.service.store.records import KeyRecord, KeyState
-from keyferry.service.store.replication_records import MultiRegionRecord, RegionPart
-from keyferry.service.store.rows import immutable_key_values
+from keyferry.service.store.records import KeyRecord
 from keyferry.service.vault.binding import key_binding
 from keyferry.service.vault.interface import Vault
-
-_APPLIED = m.Outcome.APPLIED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,18 +155,19 @@ class Receiver:
     async def _apply_one(
         self, peer: str, kek_id: str | None, change: m.Change, now: datetime
     ) -> m.ChangeResult:
+        keys = KeyChanges(region=self.region, vault=self.vault, key_limit=self.key_limit)
         match change.action:
             case m.Action.PUT:
                 prepared = self._prepare(peer, kek_id, change)
                 if isinstance(prepared, m.ChangeResult):
                     return prepared
                 return await self._write(
-                    change, lambda tx: self._put(tx, peer, change, prepared, now)
+                    change, lambda tx: keys.put(tx, peer, change, prepared, now)
                 )
             case m.Action.DESTROY:
-                return await self._write(change, lambda tx: self._destroy(tx, peer, change, now))
+                return await self._write(change, lambda tx: keys.destroy(tx, peer, change, now))
             case m.Action.LEFT:
-                return await self._write(change, lambda tx: self._left(tx, peer, change, now))
+                return await self._write(change, lambda tx: keys.left(tx, peer, change, now))
 
     async def _write(
         self, sent: m.Change, change: Callable[[Transaction], m.ChangeResult]
@@ -203,150 +190,9 @@ class Receiver:
                 change.key, account=change.account, key_id=change.key_id, kek=kek
             )
         except UnusableKeyBlockError:
-            return _refused(m.Reason.KEY_BLOCK)
+            return m.ChangeResult(outcome=m.Outcome.REFUSED, reason=m.Reason.KEY_BLOCK)
         except OtherCheckValueError:
-            return _refused(m.Reason.CHECK_VALUE)
+            return m.ChangeResult(outcome=m.Outcome.REFUSED, reason=m.Reason.CHECK_VALUE)
         with material:
             binding = key_binding(self.region, record)
             return replace(record, sealed=self.vault.seal(material.reveal(), binding=binding))
-
-    def _put(
-        self, tx: Transaction, peer: str, change: m.Change, arrived: KeyRecord, now: datetime
-    ) -> m.ChangeResult:
-        current, broken = read_key(tx, change.account, change.key_id)
-        part = tx.multi_region(change.account, change.key_id)
-        if part is None:
-            if current is not None or broken:
-                return _refused(m.Reason.ID_IN_USE)
-        elif part.part is not RegionPart.REPLICA or part.primary_region != peer:
-            return _refused(m.Reason.ID_IN_USE)
-        elif part.change_number > change.change_number or (
-            part.change_number == change.change_number and not broken
-        ):
-            return self._known(part, current, change)
-        elif _is_tombstone(current) and part.incarnation >= change.incarnation:
-            return m.ChangeResult(outcome=m.Outcome.LEFT, change_number=part.change_number)
-        if broken or (
-            current is not None and immutable_key_values(current) != immutable_key_values(arrived)
-        ):
-            replace_replica(tx, current, arrived, region=self.region, now=now)
-        elif current is None or _is_tombstone(current):
-            if (
-                self.key_limit is not None
-                and change.account != CANARY_ACCOUNT
-                and tx.count_keys(change.account) >= self.key_limit
-            ):
-                return _refused(m.Reason.QUOTA)
-            self._insert(tx, current, arrived, now)
-            # That an earlier incarnation was deleted here is no news any more.
-            tx.delete_outbox(change.account, change.key_id, peer)
-        else:
-            self._update(tx, current, arrived)
-        if change.key is not None and change.key.tags is not None:
-            mirror_tags(tx, arrived, change.key.tags, region=self.region, now=now)
-        tx.put_multi_region(_replica_part(peer, change))
-        return m.ChangeResult(
-            outcome=_APPLIED, change_number=change.change_number, check_value=arrived.check_value
-        )
-
-    def _known(
-        self, part: MultiRegionRecord, current: KeyRecord | None, change: m.Change
-    ) -> m.ChangeResult:
-        """Answer a number that was seen before."""
-        if part.change_number > change.change_number:
-            return m.ChangeResult(outcome=m.Outcome.STALE, change_number=part.change_number)
-        if current is None or _is_tombstone(current):
-            return m.ChangeResult(outcome=m.Outcome.LEFT, change_number=part.change_number)
-        return m.ChangeResult(
-            outcome=_APPLIED, change_number=part.change_number, check_value=current.check_value
-        )
-
-    def _insert(
-        self, tx: Transaction, tombstone: KeyRecord | None, arrived: KeyRecord, now: datetime
-    ) -> None:
-        if tombstone is None:
-            tx.insert_key(arrived)
-        else:
-            # Replicated here before, deleted, and now again: it is the same key.
-            tx.update_key(
-                replace(arrived, revision=tombstone.revision + 1), replacing=tombstone.revision
-            )
-        tx.append_audit(replica_created(arrived, region=self.region, now=now))
-        tx.append_audit(
-            synchronized(
-                IMPORT_REPLICA, arrived, region=self.region, replica_region=self.region, now=now
-            )
-        )
-
-    def _update(self, tx: Transaction, current: KeyRecord, arrived: KeyRecord) -> None:
-        """Follow the primary in what can change. The material ought to be the same, and now is."""
-        updated = replace(
-            current,
-            state=arrived.state,
-            enabled=arrived.enabled,
-            usage_started_at=arrived.usage_started_at,
-            usage_stopped_at=arrived.usage_stopped_at,
-        )
-        if updated == current and holds(current, arrived, region=self.region, vault=self.vault):
-            # What changed concerns other Regions, or nothing did: whoever has the key open need
-            # not look it up again.
-            return
-        updated = replace(updated, sealed=arrived.sealed, revision=current.revision + 1)
-        tx.update_key(updated, replacing=current.revision)
-
-    def _destroy(
-        self, tx: Transaction, peer: str, change: m.Change, now: datetime
-    ) -> m.ChangeResult:
-        current, broken = read_key(tx, change.account, change.key_id)
-        part = tx.multi_region(change.account, change.key_id)
-        done = m.ChangeResult(outcome=_APPLIED, change_number=change.change_number)
-        if part is None and (current is not None or broken):
-            return done  # somebody else's key: there is no replica of this one here
-        if part is not None:
-            if part.part is not RegionPart.REPLICA or part.primary_region != peer:
-                return done
-            if part.change_number > change.change_number:
-                return m.ChangeResult(outcome=m.Outcome.STALE, change_number=part.change_number)
-            if part.change_number == change.change_number:
-                return done
-        if broken and part is not None:
-            erase_replica(tx, part, region=self.region, now=now)
-        elif current is not None and not _is_tombstone(current):
-            destroy_replica(tx, current, region=self.region, now=now)
-        # Kept even if there was no key: a PUT that was sent before may still be under way.
-        tx.put_multi_region(_replica_part(peer, change))
-        tx.delete_outbox(change.account, change.key_id, peer)
-        return done
-
-    def _left(self, tx: Transaction, peer: str, change: m.Change, now: datetime) -> m.ChangeResult:
-        """A replica was deleted in its own Region: its entry goes, if it still is that one."""
-        replica = tx.replica(change.account, change.key_id, peer)
-        record = tx.key(change.account, change.key_id)
-        if replica is not None and replica.incarnation <= change.incarnation:
-            forget_replica(tx, replica)
-            if record is not None:
-                tx.append_audit(
-                    synchronized(
-                        DELETE_REPLICA, record, region=self.region, replica_region=peer, now=now
-                    )
-                )
-        return m.ChangeResult(outcome=_APPLIED, change_number=change.change_number)
-
-
-def _replica_part(peer: str, change: m.Change) -> MultiRegionRecord:
-    return MultiRegionRecord(
-        account=change.account,
-        key_id=change.key_id,
-        part=RegionPart.REPLICA,
-        primary_region=peer,
-        change_number=change.change_number,
-        incarnation=change.incarnation,
-    )
-
-
-def _is_tombstone(record: KeyRecord | None) -> bool:
-    return record is not None and record.state is KeyState.DELETE_COMPLETE
-
-
-def _refused(reason: m.Reason) -> m.ChangeResult:
-    return m.ChangeResult(outcome=m.Outcome.REFUSED, reason=reason)

@@ -15,6 +15,7 @@ from functools import partial
 from keyferry.errors import PeerProtocolError, StoreIntegrityError
 from keyferry.service.replication import messages as m
 from keyferry.service.replication.alias_state import follow_aliases_of_key
+from keyferry.service.replication.delivery import refusal_words
 from keyferry.service.replication.state import Sender, resend
 from keyferry.service.replication.verification import Verifier
 from keyferry.service.store.inspection_records import KeyName
@@ -116,15 +117,10 @@ class Repairer:
             raise PeerProtocolError(f"{peer} answered other changes than were sent")
         for change, result in zip(changes, results, strict=True):
             done = result.outcome is m.Outcome.APPLIED
-            repairs.append(
-                Repair(
-                    KeyName(change.account, change.key_id),
-                    done,
-                    f"destroyed in {peer}"
-                    if done
-                    else f"{peer} does not destroy it now ({result.outcome.value}); verify again",
-                )
+            words = (
+                f"destroyed in {peer}" if done else f"{refusal_words(result, peer)}; verify again"
             )
+            repairs.append(Repair(KeyName(change.account, change.key_id), done, words))
         return repairs
 
     def _orphan_refusal(

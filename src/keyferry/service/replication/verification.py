@@ -45,6 +45,12 @@ class DriftKind(StrEnum):
     PRIMARY_UNREADABLE = "PRIMARY_UNREADABLE"
 
 
+_UNREADABLE = {
+    m.Condition.UNREADABLE: "its row does not verify, or its material does not open",
+    m.Condition.PART_UNREADABLE: "the record of its part among Regions does not verify",
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drift:
     """One difference, with what either Region says."""
@@ -219,7 +225,7 @@ class Verifier:
     ) -> list[Drift]:
         primary = describe_key(name, region=self.region, store=self.store, vault=self.vault)
         if primary.condition is m.Condition.UNREADABLE:
-            words = "its row does not verify, or its material does not open"
+            words = _UNREADABLE[primary.condition]
             return [self._drift(name, DriftKind.PRIMARY_UNREADABLE, primary=words)]
         if primary.check_value != primary.kept_check_value:
             return [self._drift(name, DriftKind.PRIMARY_UNREADABLE, primary=_kcv(primary))]
@@ -231,8 +237,8 @@ class Verifier:
         if replica is None:
             status = f"absent, {entry.status.value}"
             return [self._drift(name, DriftKind.MISSING_REPLICA, primary="there", replica=status)]
-        if replica.condition is m.Condition.UNREADABLE:
-            words = "its row does not verify, or its material does not open"
+        if replica.condition is not m.Condition.WHOLE:
+            words = _UNREADABLE[replica.condition]
             return [self._drift(name, DriftKind.REPLICA_UNREADABLE, replica=words)]
         found = [
             self._drift(name, kind, primary=of_primary, replica=of_replica)

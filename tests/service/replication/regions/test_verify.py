@@ -14,6 +14,7 @@ import pytest
 from keyferry.crypto.keyblock import Exportability
 from keyferry.service.authz.reserved import CANARY_ACCOUNT
 from keyferry.service.store.replication_records import OutboxRecord, ReplicaStatus
+from keyferry.service.vault.binding import key_binding
 
 EAST, WEST, ACCOUNT = "us-east-1", "us-west-2", "111122223333"
 OTHER_MATERIAL = bytes.fromhex("0123456789ABCDEFFEDCBA9876543210")
@@ -79,6 +80,12 @@ def edit_replica(service: Any, key_id: str) -> None:
     service.sql(WEST, "UPDATE keys SET key_usage = 'M3' WHERE key_id = ?", key_id)
 
 
+@edit("REPLICA_UNREADABLE, its part")
+def edit_part(service: Any, key_id: str) -> None:
+    statement = "UPDATE multi_region_keys SET change_number = 900 WHERE key_id = ?"
+    service.sql(WEST, statement, key_id)
+
+
 def verified(outcome: Any) -> tuple[int, set[tuple[str, str]]]:
     """The exit code, and each difference as key id and kind."""
     found = {
@@ -97,7 +104,7 @@ def test_every_difference_is_found_and_repaired(on_any_store: Any) -> None:
     touched = dict(zip(EDITS, keys, strict=False))
     for kind, key_id in touched.items():
         EDITS[kind](service, key_id)
-    expected = {(key_id, kind) for kind, key_id in touched.items()}
+    expected = {(key_id, kind.partition(",")[0]) for kind, key_id in touched.items()}
     assert verified(service.cli("verify", "--output", "json")) == (1, expected)
 
     outcome = service.cli("verify", "--repair", "--output", "json")
@@ -110,6 +117,36 @@ def test_every_difference_is_found_and_repaired(on_any_store: Any) -> None:
     assert service.record(WEST, orphan).state.value == "DELETE_COMPLETE"
     del cvvs[orphan]
     assert {key_id: service.cvv(key_id, WEST) for key_id in cvvs} == cvvs
+
+
+def test_a_replica_that_may_be_anybodys_is_left_to_a_person(on_any_store: Any) -> None:
+    """Where part and material are both in doubt, nothing is overwritten; the words say so."""
+    service = on_any_store
+    keys = service.create(3)
+    for key_id in keys:
+        edit_part(service, key_id)
+    change_material(service, keys[0])
+    edit_replica(service, keys[1])
+    outcome = service.cli("verify", "--repair", "--output", "json")
+    assert verified(outcome) == (1, {(keys[0], "GIVEN_UP"), (keys[1], "GIVEN_UP")})
+    for item in outcome.document["pairs"][0]["drift"]:
+        assert "what us-west-2 keeps of the key's part" in item["primary"]
+    assert (
+        service.vaults[WEST].open(
+            service.record(WEST, keys[0]).sealed,
+            binding=key_binding(WEST, service.record(WEST, keys[0])),
+        )
+        == OTHER_MATERIAL
+    )
+    # Nor is it destroyed: the entry says what is in the way, and stays.
+    arn = service.arn(keys[0])
+    service.client(EAST).remove_key_replication_regions(
+        KeyIdentifier=arn, ReplicationRegions=[WEST]
+    )
+    service.until(lambda: service.stores[EAST].replica(ACCOUNT, keys[0], WEST).message is not None)
+    entry = service.stores[EAST].replica(ACCOUNT, keys[0], WEST)
+    assert entry.status is ReplicaStatus.DELETE_IN_PROGRESS
+    assert "part" in entry.message
 
 
 def test_a_primary_that_cannot_be_read_is_left_to_a_person(service: Any) -> None:
