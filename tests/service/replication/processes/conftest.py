@@ -63,13 +63,6 @@ def other(region: str) -> str:
     return WEST if region == EAST else EAST
 
 
-def in_region(arn: str, region: str) -> str:
-    """The ARN of the same key in another Region."""
-    parts = arn.split(":")
-    parts[3] = region
-    return ":".join(parts)
-
-
 @dataclass(frozen=True)
 class Answer:
     """Status, exception name and document of an answer."""
@@ -258,8 +251,6 @@ class Tools:
 
     east, west = EAST, WEST
     cvk = CVK
-    other = staticmethod(other)
-    in_region = staticmethod(in_region)
 
 
 @pytest.fixture(scope="session")
