@@ -287,6 +287,10 @@ class HSMTimeoutError(HSMError):
     """The HSM did not answer in time; whether it acted is unknown."""
 
 
+class ApprovalTimeoutError(HSMTimeoutError):
+    """The people who have to approve a step at the HSM did not do so in time."""
+
+
 class HSMFrameError(HSMError):
     """Bytes that are not a frame or a message of the HSM's protocol."""
 
@@ -330,6 +334,14 @@ class RemoteRefusedError(ExchangeError):
         super().__init__(f"{operation} refused with {code}: {message}", hint=hint)
         self.operation = operation
         self.code = code
+
+
+class EndpointUnreachableError(ExchangeError):
+    """An AWS endpoint cannot be reached; nothing was sent."""
+
+
+class UnknownOutcomeError(ExchangeError):
+    """An AWS endpoint did not answer in its own words; whether it acted is unknown."""
 
 
 class ProofError(ExchangeError):

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 
 import pytest
+import stamina
 import structlog
 from hypothesis import given
 from hypothesis import strategies as st
@@ -118,3 +119,23 @@ def test_an_event_without_time_or_with_a_traceback_is_rendered_too() -> None:
     assert render(None, "info", {"event": "made", "count": 1}).split() == ["made", "count=1"]
     line = {"timestamp": "2026-03-01T12:00:00Z", "level": "error", "event": "failed"}
     assert render(None, "error", line | {"exception": "Traceback"}).endswith("\nTraceback")
+
+
+def test_what_is_tried_again_is_told_without_the_arguments(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Why and when, in one event of ours; what the call was handed stays out of the log."""
+    configure_logs(log_format="json")
+
+    @stamina.retry(on=OSError, attempts=2, wait_initial=0.0, wait_jitter=0.0)
+    def call(component: str) -> None:
+        raise OSError(f"no way for {len(component)} characters")
+
+    with pytest.raises(OSError, match="no way"):
+        call("0123456789ABCDEF")
+    (line,) = capsys.readouterr().err.splitlines()
+    told = json.loads(line)
+    assert told["event"] == "trying_again"
+    assert told["attempt"] == 2
+    assert "no way for 16 characters" in told["after"]
+    assert "0123456789ABCDEF" not in line

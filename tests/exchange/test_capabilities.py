@@ -168,11 +168,12 @@ def test_an_lmk_that_is_not_loaded(exchange, simulator: int, keys) -> None:
 
 
 def test_a_scheme_the_lmk_does_not_have(exchange, simulator: int, keys) -> None:
-    """ECDH with the identifier of the variant LMK is refused before a key is made."""
+    """The identifier of an LMK of the other scheme is refused before a key is made."""
     before = keys()
-    done = exchange("ecdh", "payshield", _config(simulator, key_block_lmk_identifier="02"))
+    done = exchange("tr34", "payshield", _config(simulator, key_block_lmk_identifier="02"))
     assert done.code == 1
-    assert "ecdh does not send keys under a variant LMK" in done.err
+    assert "LMK 02 of the payShield is a variant LMK" in done.err
+    assert "variant_lmk" in done.err
     assert json.loads(done.out)["diagnosis"]["id"] == "device-capability"
     assert keys() == before
 

@@ -35,6 +35,7 @@ def test_a_fault_ends_in_a_diagnosis(
     assert told["proven"] is False
     assert told["diagnosis"]["fix"]
     assert "cause:" in done.err
+    assert told["state"] == ["nothing was imported, and nothing is left behind"]
     assert usable(keys()) == before
 
 
@@ -47,13 +48,16 @@ def test_faults_now_and_then(exchange, aws, keys, start, tmp_path: Path) -> None
     """Whatever the odds bring: proven, or taken back and told."""
     folder = tmp_path / "faulty"
     folder.mkdir()
-    options = ("--fault", "error:41", "--rate", "0.5")
+    options = ("--fault", "error:41", "--rate", "0.2")
     ready = start(folder, *("simulate", "payshield", "--port", "0", *options))
     for _ in range(4):
         before = usable(keys())
         done = exchange("tr34", "payshield", config(ready["port"]))
         assert done.code in (0, 1)
         assert len(usable(keys()) - before) == (1 if done.code == 0 else 0)
+        if done.code == 1:
+            assert json.loads(done.out)["state"]
+            assert "keyferry: state: " in done.err
 
 
 @pytest.fixture

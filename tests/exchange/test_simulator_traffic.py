@@ -100,18 +100,21 @@ def test_a_fault_ends_in_a_diagnosis(exchange, aws, keys, simulate, family, faul
     assert told["proven"] is False
     assert told["diagnosis"]["fix"]
     assert "cause:" in done.err
+    assert told["state"] == ["nothing was imported, and nothing is left behind"]
     assert usable(keys()) == before
 
 
 @pytest.mark.parametrize(("family", "fault"), [("futurex", "garble"), ("atalla", "error:41")])
 def test_faults_now_and_then(exchange, aws, keys, simulate, family: str, fault: str) -> None:
-    """Whatever the odds bring: proven with one key more, or failed with none."""
+    """Whatever the odds bring: proven with one key more, or failed with none and its state told."""
     port = simulate(family, "--fault", fault, "--rate", "0.2")
     for _ in range(4):
         before = usable(keys())
         done = exchange("tr34", family, config(family, port))
         assert done.code in (0, 1)
+        assert "internal error" not in done.err
         assert len(usable(keys()) - before) == (1 if done.code == 0 else 0)
+        assert done.code == 0 or json.loads(done.out)["state"]
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -173,5 +173,5 @@ def _run(
         diagnosis = explain_failure(
             error, systems=(kdh, krd), carried=steps.carried, now=datetime.now(UTC)
         )
-        print_failure(error, diagnosis, options)
+        print_failure(error, diagnosis, options, left=steps.left)
         raise

@@ -10,6 +10,7 @@ import click
 import msgspec
 
 from keyferry.cli.options import OutputOptions
+from keyferry.errors import UnknownOutcomeError
 
 if TYPE_CHECKING:
     from keyferry.errors import KeyferryError
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from keyferry.exchange.doctor import FailureDiagnosis
     from keyferry.exchange.plan import Plan
     from keyferry.exchange.result import ExchangeResult, Replica
+
+
+_NOTHING = "nothing was imported, and nothing is left behind"
+_UNKNOWN_OUTCOME = "what the last call made, if anything, is not known: list the newest keys"
 
 
 def print_result(result: ExchangeResult, options: OutputOptions) -> None:
@@ -103,22 +108,39 @@ def _chosen(plan: Plan) -> list[tuple[str, str]]:
 
 
 def print_failure(
-    error: KeyferryError, diagnosis: FailureDiagnosis, options: OutputOptions
+    error: KeyferryError,
+    diagnosis: FailureDiagnosis,
+    options: OutputOptions,
+    *,
+    left: Sequence[str],
 ) -> None:
     """
     Tell why an exchange failed: beside the error for people, as the document for machines.
 
     What people read is printed with the error itself, at the edge.
+
+    Args:
+        error: the exchange ended with.
+        diagnosis: of it.
+        options: of the command line.
+        left: what was made, and what became of it.
     """
+    state = list(left)
+    if isinstance(error, UnknownOutcomeError):
+        state.append(_UNKNOWN_OUTCOME)
+    state = state or [_NOTHING]
     error.add_note(f"cause: {diagnosis.likely} ({diagnosis.id})")
     if diagnosis.fix != error.hint:
         error.add_note(f"fix: {diagnosis.fix}")
+    for statement in state:
+        error.add_note(f"state: {statement}")
     if options.json:
         document = {
             "proven": False,
             "error": str(error),
             "hint": error.hint,
             "diagnosis": asdict(diagnosis),
+            "state": state,
         }
         click.echo(msgspec.json.format(msgspec.json.encode(document), indent=2))
 

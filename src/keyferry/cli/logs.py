@@ -55,6 +55,28 @@ def refuse_secrets(
     return event
 
 
+def tell_retries(
+    logger: object,  # noqa: ARG001 (structlog's signature)
+    method: str,  # noqa: ARG001 (structlog's signature)
+    event: MutableMapping[str, Any],
+) -> MutableMapping[str, Any]:
+    """
+    Say in our words that stamina tries again: why and when.
+
+    Its own event holds the arguments of the call, which may be anything.
+    """
+    if event.get("event") != "stamina.retry_scheduled":
+        return event
+    kept = {name: event[name] for name in ("timestamp", "level") if name in event}
+    return {
+        **kept,
+        "event": "trying_again",
+        "attempt": event.get("retry_num", 0) + 1,
+        "in_s": event.get("wait_for"),
+        "after": event.get("caused_by"),
+    }
+
+
 class TextRenderer:
     """
     Lines for people: time, level, event, then the members by name.
@@ -122,6 +144,7 @@ def configure_logs(*, verbose: bool = False, log_format: str = "text") -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             *trace,
+            tell_retries,
             refuse_secrets,
             renderer,
         ],

@@ -32,7 +32,12 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
-from keyferry.errors import ConfigurationError, ExchangeError, RemoteRefusedError
+from keyferry.errors import (
+    ConfigurationError,
+    EndpointUnreachableError,
+    RemoteRefusedError,
+    UnknownOutcomeError,
+)
 
 CONNECT_TIMEOUT_S = 5
 READ_ATTEMPTS = 4
@@ -157,7 +162,8 @@ class AWSClient:
 
         Raises:
             RemoteRefusedError: the endpoint refused.
-            ExchangeError: it cannot be reached, or whether it acted is unknown.
+            EndpointUnreachableError: it cannot be reached.
+            UnknownOutcomeError: whether it acted is unknown.
         """
 
         def throttled(error: Exception) -> bool:
@@ -199,23 +205,26 @@ class AWSClient:
         except ClientError as error:
             raise _refused(name, error) from None
         except (EndpointConnectionError, ConnectTimeoutError) as error:
-            raise ExchangeError(
+            raise EndpointUnreachableError(
                 f"{name}: {error.kwargs.get('endpoint_url', 'the endpoint')} cannot be reached",
                 hint=f"check {self._place}.endpoint_url, or AWS_ENDPOINT_URL_PAYMENT_CRYPTOGRAPHY",
             ) from None
         except (ReadTimeoutError, ConnectionClosedError) as error:
-            raise ExchangeError(
+            raise UnknownOutcomeError(
                 f"{name}: no answer from {error.kwargs.get('endpoint_url', 'the endpoint')}, so"
                 " whether it acted is unknown",
                 hint="list the newest keys of the Region before trying again",
             ) from None
         except SSLError as error:
-            raise ExchangeError(
+            raise EndpointUnreachableError(
                 f"{name}: TLS with {error.kwargs.get('endpoint_url', 'the endpoint')} failed",
                 hint=f"name the CA of the endpoint in {self._place}.tls.ca_file",
             ) from None
         except HTTPClientError as error:
-            raise ExchangeError(f"{name}: {type(error).__name__} on the way") from None
+            raise UnknownOutcomeError(
+                f"{name}: {type(error).__name__} on the way, so whether it acted is unknown",
+                hint="list the newest keys of the Region before trying again",
+            ) from None
         except ResponseParserError:
             raise _unreadable(name, self._place) from None
         except (BotoCoreError, ValueError) as error:
@@ -252,9 +261,9 @@ def _refused(operation: str, error: ClientError) -> RemoteRefusedError:
     return RemoteRefusedError(operation, code, text, hint=_HINTS.get(code))
 
 
-def _unreadable(operation: str, place: str) -> ExchangeError:
+def _unreadable(operation: str, place: str) -> UnknownOutcomeError:
     """An answer that is not of the service: a proxy's page, another server on the port."""
-    return ExchangeError(
+    return UnknownOutcomeError(
         f"{operation}: the answer is not one of the service, so whether it acted is unknown",
         hint=f"check {place}.endpoint_url, and proxies on the way",
     )

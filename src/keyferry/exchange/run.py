@@ -80,8 +80,7 @@ async def run_exchange(
         replicas = await replicate_to(regions, travelled.received, proven, krd=krd, steps=steps)
     except BaseException:
         # Also on Ctrl-C: a key whose way in was not proven must not stay behind unseen.
-        for statement in await _clean_up((krd, kdh), failed=True):
-            steps.detail(statement)
+        steps.take_back(await _clean_up((krd, kdh), failed=True))
         raise
     cleaned_up = await _clean_up((krd, kdh), failed=False)
     return replace(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from keyferry.exchange.carried import Carried
@@ -27,12 +27,19 @@ class Steps:
         self._tell = tell
         self.taken: list[Step] = []
         self.carried: Carried | None = None  # what travels, once its sender has made it
+        self.left: tuple[str, ...] = ()  # what a run that failed took back or had to leave
 
     def begin(self, party: str, text: str) -> None:
         """Tell that `party` now does `text`."""
         step = Step(len(self.taken) + 1, party, text)
         self.taken.append(step)
         self._tell(str(step))
+
+    def take_back(self, statements: Iterable[str]) -> None:
+        """Tell what a run that failed took back or had to leave, and keep it for its report."""
+        self.left = tuple(statements)
+        for statement in self.left:
+            self.detail(statement)
 
     def detail(self, text: str) -> None:
         """Tell what came of the step that runs; never a secret."""

@@ -23,6 +23,14 @@ class NotSentError(HSMConnectionError):
     """The connection could not be made or was gone before the request left; the HSM saw nothing."""
 
 
+class TLSRefusedError(NotSentError):
+    """The HSM listens, and one side refused the other's certificate or version of TLS."""
+
+
+class OutOfStepError(HSMConnectionError):
+    """What came is no frame, or answers another request; the connection was given up."""
+
+
 class HostConnection(asyncio.Protocol):
     """A connected socket and the requests that wait for their answers."""
 
@@ -49,7 +57,8 @@ class HostConnection(asyncio.Protocol):
 
         Raises:
             NotSentError: the connection is gone; nothing was sent.
-            HSMConnectionError: it broke, or the answer belongs to another request.
+            OutOfStepError: what came is no frame, or answers another request.
+            HSMConnectionError: it broke.
             HSMTimeoutError: no answer in time. The connection is given up: a late answer would be
                 taken for the next request's.
         """
@@ -72,9 +81,9 @@ class HostConnection(asyncio.Protocol):
             self.abort("another request was cancelled")
             raise
 
-    def abort(self, reason: str) -> None:
+    def abort(self, reason: str, *, kind: type[HSMConnectionError] = HSMConnectionError) -> None:
         """Close at once and fail what waits."""
-        self._fail(HSMConnectionError(f"the connection to the HSM was given up: {reason}"))
+        self._fail(kind(f"the connection to the HSM was given up: {reason}"))
         if self._transport is not None:
             self._transport.abort()
 
@@ -104,15 +113,15 @@ class HostConnection(asyncio.Protocol):
             for message in self._parser.feed(data):
                 self._deliver(message)
         except HSMFrameError as error:
-            self.abort(str(error))
+            self.abort(str(error), kind=OutOfStepError)
 
     def _deliver(self, message: bytes) -> None:
         if not self._waiting:
-            self.abort("an answer came that nobody asked for")
+            self.abort("an answer came that nobody asked for", kind=OutOfStepError)
             return
         recognises, answer = self._waiting[0]
         if not recognises(message):
-            self.abort("an answer came that belongs to another request")
+            self.abort("an answer came that belongs to another request", kind=OutOfStepError)
             return
         self._waiting.popleft()
         if not answer.done():

@@ -6,9 +6,15 @@ import asyncio
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from keyferry.errors import ConfigurationError
-from keyferry.hsm.host_connection import HostConnection, NotSentError, Recognises
+from keyferry.hsm.host_connection import (
+    HostConnection,
+    NotSentError,
+    Recognises,
+    TLSRefusedError,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +114,7 @@ class ConnectionPool:
                     server_hostname=server_name,
                 )
         except ssl.SSLError as error:
-            raise NotSentError(
+            raise TLSRefusedError(
                 f"TLS with the HSM at {address} failed: {error.reason or 'handshake'}",
                 hint="compare CA, certificate and server name with the HSM's",
             ) from error
@@ -136,6 +142,12 @@ def client_tls(
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    for name in (ca_file, cert_file, key_file):
+        if name and not Path(name).is_file():
+            raise ConfigurationError(
+                f"TLS of the HSM: {name} is no file",
+                hint="correct ca_file, cert_file or key_file of the party's tls member",
+            )
     try:
         if ca_file:
             context.load_verify_locations(ca_file)

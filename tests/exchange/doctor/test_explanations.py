@@ -12,17 +12,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keyferry.errors import (
+    ApprovalTimeoutError,
     ConfigurationError,
+    EndpointUnreachableError,
     ExchangeError,
+    HSMConnectionError,
+    HSMFrameError,
     HSMRefusedError,
     HSMTimeoutError,
+    ProofError,
     RemoteRefusedError,
+    UnknownOutcomeError,
 )
 from keyferry.exchange.carried import Carried
 from keyferry.exchange.doctor import explain, explain_failure
 from keyferry.exchange.doctor.explanations import atalla, aws, futurex, payshield
 from keyferry.hsm.atalla import refusals as atalla_refusals
 from keyferry.hsm.futurex import refusals as futurex_refusals
+from keyferry.hsm.host_connection import NotSentError, OutOfStepError, TLSRefusedError
 from keyferry.hsm.payshield import refusals as payshield_refusals
 
 CODES = [
@@ -90,8 +97,18 @@ FAILURES = [
     (HSMRefusedError("TRTP build", "77", "unheard of"), "futurex-77"),
     (HSMRefusedError("11A export key", "0607", "security violation"), "atalla-0607"),
     (RemoteRefusedError("ImportKey", "ValidationException", "no"), "ValidationException"),
-    (RemoteRefusedError("ImportKey", "NewException", "no"), "failure"),
+    (RemoteRefusedError("ImportKey", "NewException", "no"), "apc-unknown-code"),
+    (HSMRefusedError("A8 export key", "#4", "unknown error code"), "hsm-unknown-code"),
     (HSMTimeoutError("no answer"), "hsm-timeout"),
+    (ApprovalTimeoutError("nobody approved"), "dual-control"),
+    (NotSentError("cannot be reached"), "hsm-connection"),
+    (TLSRefusedError("CERTIFICATE_VERIFY_FAILED"), "hsm-tls"),
+    (HSMConnectionError("the HSM closed the connection"), "hsm-connection-lost"),
+    (OutOfStepError("an answer came that belongs to another request"), "hsm-frame"),
+    (HSMFrameError("field 1: expected printable characters"), "hsm-frame"),
+    (EndpointUnreachableError("ListKeys: cannot be reached"), "endpoint"),
+    (UnknownOutcomeError("ImportKey: no answer"), "endpoint-unknown-outcome"),
+    (ProofError("the CVV does not verify"), "proof-by-use"),
     (ExchangeError("something"), "failure"),
 ]
 

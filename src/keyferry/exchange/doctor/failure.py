@@ -8,23 +8,15 @@ from datetime import datetime
 from typing import Final
 
 from keyferry.errors import (
-    CertificateError,
-    CheckValueMismatchError,
     ConfigurationError,
-    DeviceCapabilityError,
-    HSMConnectionError,
-    HSMFrameError,
     HSMRefusedError,
-    HSMTimeoutError,
-    KeyBlockError,
     KeyferryError,
-    KeyStrengthError,
     RemoteRefusedError,
-    TokenError,
 )
 from keyferry.exchange.carried import Carried
 from keyferry.exchange.doctor.examination import AtHand, Finding
 from keyferry.exchange.doctor.explanations import explain
+from keyferry.exchange.doctor.failure_causes import CAUSES, UNKNOWN
 from keyferry.exchange.doctor.recognition import diagnose
 from keyferry.hsm.atalla.commands import COMMANDS as ATALLA_COMMANDS
 from keyferry.hsm.futurex.commands import COMMANDS as FUTUREX_COMMANDS
@@ -46,77 +38,6 @@ _COMMANDS: Final[dict[str, Collection[str]]] = {
     "futurex": FUTUREX_COMMANDS,
     "atalla": ATALLA_COMMANDS,
 }
-_OPENING: Final = "run keyferry doctor on what travelled, with the keys and certificates at hand"
-
-# By class, the most special first: id, likely cause, fix.
-_BY_CLASS: Final[tuple[tuple[type[KeyferryError], str, str, str], ...]] = (
-    (
-        CheckValueMismatchError,
-        "check-value",
-        "sender and receiver hold different keys: another KEK under the same name, a damaged key,"
-        " or check values of two methods",
-        "compare the check values of KEK and key on both sides, by the same method",
-    ),
-    (
-        DeviceCapabilityError,
-        "device-capability",
-        "a command, an option, the master key or the firmware of the HSM does not allow it",
-        "run with --explain to see every rule and what the HSM says of itself",
-    ),
-    (
-        KeyStrengthError,
-        "key-strength",
-        "the key is stronger than what was to wrap it",
-        "send AES_256 by ecdh, AES_128 by tr34 (RSA_3072), or establish a stronger KEK first",
-    ),
-    (
-        HSMTimeoutError,
-        "hsm-timeout",
-        "the HSM is busy, or is not the kind that was configured and waits for more input",
-        "check host, port and TLS; raise timeout_seconds; RSA keys take some HSMs minutes",
-    ),
-    (
-        HSMConnectionError,
-        "hsm-connection",
-        "nothing listens there, the HSM allows no client of this address, or TLS was expected",
-        "check host and port, the HSM's list of allowed clients, and the party's tls member",
-    ),
-    (
-        HSMFrameError,
-        "hsm-frame",
-        "the answer is not of the protocol: another kind of HSM or port, or a damaged line",
-        "check which HSM listens on host and port, and its message header length",
-    ),
-    (
-        CertificateError,
-        "certificate",
-        "a certificate was issued by another authority, has expired, or is for another key",
-        "run keyferry doctor on the chain with --ca; check the clocks",
-    ),
-    (
-        TokenError,
-        "token",
-        "the token is not what its receiver expects",
-        _OPENING,
-    ),
-    (
-        KeyBlockError,
-        "key-block",
-        "the block is not what its receiver expects",
-        _OPENING,
-    ),
-    (
-        ConfigurationError,
-        "configuration",
-        "the configuration asks for what device or service do not have",
-        "correct the member that is named",
-    ),
-)
-_UNKNOWN: Final = (
-    "failure",
-    "one of the parties did not do what the exchange asked of it",
-    "run again with -v, and keyferry doctor on the configuration",
-)
 
 
 def explain_failure(
@@ -165,7 +86,7 @@ def explain_failure(
     except ConfigurationError:
         pass  # a code nobody has published: its class still tells something
     identifier, likely, fix = next(
-        (words for kind, *words in _BY_CLASS if isinstance(error, kind)), _UNKNOWN
+        (words for kind, *words in CAUSES if isinstance(error, kind)), UNKNOWN
     )
     return FailureDiagnosis(id=identifier, meaning=str(error), likely=likely, fix=error.hint or fix)
 

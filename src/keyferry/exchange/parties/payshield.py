@@ -14,12 +14,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import structlog
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    PublicFormat,
-    load_der_public_key,
-)
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from keyferry.crypto.certificates import CertificateUsage, verify_chain
 from keyferry.crypto.kdf import KeyDerivationFunction
@@ -39,6 +35,7 @@ from keyferry.exchange.parties.interface import (
 )
 from keyferry.exchange.parties.payshield_keys import is_aes, possible_algorithms
 from keyferry.exchange.parties.payshield_proof import PayShieldProofs
+from keyferry.exchange.parties.payshield_public_keys import ec_public_key, rsa_public_key
 from keyferry.exchange.result import same_check_value
 from keyferry.hsm.capabilities import Device
 from keyferry.hsm.payshield import (
@@ -196,9 +193,7 @@ class PayShieldParty:
 
     async def signing_credential(self, algorithm: KeyAlgorithm) -> Credential:
         pair = await self._driver.generate_rsa_key_pair(self._lmk, bits=algorithm.modulus_bits)
-        public_key = load_der_public_key(pair.public_key)
-        if not isinstance(public_key, rsa.RSAPublicKey):
-            raise ExchangeError("EI answered with a public key that is not RSA")
+        public_key = rsa_public_key(pair.public_key, command="EI")
 
         async def sign(data: bytes) -> bytes:
             fields = {
@@ -301,9 +296,7 @@ class PayShieldParty:
         pair = await self._driver.generate_ecc_key_pair(
             self._lmk, curve=algorithm.curve_name or algorithm.value
         )
-        public_key = load_der_public_key(pair.public_key)
-        if not isinstance(public_key, ec.EllipticCurvePublicKey):
-            raise ExchangeError("FY answered with a public key that is not EC")
+        public_key = ec_public_key(pair.public_key, command="FY")
         certificate = await self._authority.issue(
             public_key,
             algorithm=algorithm,

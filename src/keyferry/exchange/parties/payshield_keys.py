@@ -89,6 +89,11 @@ def check_wire_form(key: str, *, variant_lmk: bool, place: str) -> None:
     Raises:
         ConfigurationError: naming `place`.
     """
+    if key[:3] == "308":
+        raise ConfigurationError(
+            f"{place} is a token that travelled, not a key under the LMK",
+            hint="the result of that exchange names the key too: kdh_key, or KDH's wrapped key",
+        )
     if variant_lmk:
         if not _VARIANT.match(key):
             raise ConfigurationError(

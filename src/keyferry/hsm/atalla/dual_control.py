@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from keyferry.errors import HSMRefusedError, HSMTimeoutError
+from keyferry.errors import ApprovalTimeoutError, HSMRefusedError
 from keyferry.hsm.values import Values
 
 # What the HSM says of an answer that came too late or was mistyped: a new challenge may begin.
@@ -53,7 +53,7 @@ async def trust_public_key(
 
     Raises:
         HSMRefusedError: the HSM refuses, or three answers in a row were wrong.
-        HSMTimeoutError: nobody approved in time.
+        ApprovalTimeoutError: nobody approved in time.
     """
     key: dict[str, object] = {"header": header, "exponent": exponent, "modulus": modulus}
     for attempt in range(1, _ATTEMPTS + 1):
@@ -106,11 +106,11 @@ async def _poll(caller: Caller, key: dict[str, object], challenge: str, operator
                     # Asking again opened another challenge, so asking is no way to wait here.
                     break
     except TimeoutError:
-        raise HSMTimeoutError(
+        raise ApprovalTimeoutError(
             f"nobody approved challenge {challenge} within {operator.wait_s:g} s",
             hint="run the exchange again when two administrators are at hand",
         ) from None
-    raise HSMTimeoutError(
+    raise ApprovalTimeoutError(
         f"challenge {challenge} is over, or its answer is shown on the HSM's screen only",
         hint="run the exchange at a terminal, where the answer can be typed in",
     )

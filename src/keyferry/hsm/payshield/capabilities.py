@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
-from keyferry.errors import HSMRefusedError
+from keyferry.errors import DeviceCapabilityError, HSMRefusedError
 from keyferry.hsm.capabilities import (
     AES,
     CURVES,
@@ -155,6 +155,7 @@ async def ask_device(client: HostClient, lmk: LMKSelection) -> Device:
 
     Raises:
         HSMRefusedError: the LMK is not loaded (NC).
+        DeviceCapabilityError: the LMK is of the other scheme than configured (JK).
         HSMError: it does not answer.
     """
     said = await client.diagnostics(lmk)
@@ -186,6 +187,13 @@ async def ask_device(client: HostClient, lmk: LMKSelection) -> Device:
         if scheme == LMKScheme.VARIANT
         else _ALGORITHMS[found.text("algorithm")]
     )
+    if master_key not in configured:
+        raise DeviceCapabilityError(
+            f"LMK {found.text('id')} of the payShield is a {master_key}, and the configuration"
+            f" means a {'variant' if lmk.is_variant else 'key block'} LMK",
+            hint=f"set variant_lmk to {'false' if lmk.is_variant else 'true'}, or correct"
+            f" {'variant' if lmk.is_variant else 'key_block'}_lmk_identifier",
+        )
     kind = "test" if found.text("status") == "T" else "live"
     authorised = "some" if found.text("authorised") == "1" else "no"
     told += [
