@@ -39,6 +39,7 @@ def find_verifier(context: AdminContext, peer: str) -> Verifier:
         vault=context.vault,
         transport=find_link(context, peer).transport,
         offload=context.offload,
+        tags=peer in context.peers.tags,
     )
 
 

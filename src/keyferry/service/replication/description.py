@@ -7,6 +7,7 @@ Attributes and state are texts: what differs is to be read by a person.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
@@ -22,10 +23,19 @@ from keyferry.service.store.replication_records import RegionPart
 from keyferry.service.vault.binding import key_binding
 from keyferry.service.vault.interface import Vault
 
+# Of the names of tags; the digest tells the rest apart.
+_TAG_NAMES_CHARACTERS = 200
+UNREADABLE_TAGS = "a tag whose row does not verify"
 
-def describe_key(name: KeyName, *, region: str, store: StoreView, vault: Vault) -> m.KeyDescription:
+
+def describe_key(
+    name: KeyName, *, region: str, store: StoreView, vault: Vault, tags: bool = False
+) -> m.KeyDescription:
     """
     Describe a key of this store, whatever its part.
+
+    Args:
+        tags: describe its tags too.
 
     Raises:
         StoreError: the store does not work. A row that does not verify is a description.
@@ -54,6 +64,7 @@ def describe_key(name: KeyName, *, region: str, store: StoreView, vault: Vault) 
         kept_check_value=record.check_value,
         attributes=attributes_text(record),
         state=state_text(record),
+        tags=_tags_of(store, name) if tags else None,
     )
 
 
@@ -70,7 +81,9 @@ def describe_replicas(
         names = [KeyName(key.account, key.key_id) for key in asked.keys]
         return m.DescribeReplicasOutput(
             replicas=[
-                _describe_replica(name, primary_region, region=region, store=store, vault=vault)
+                _describe_replica(
+                    name, primary_region, region=region, store=store, vault=vault, tags=asked.tags
+                )
                 for name in names
             ]
         )
@@ -78,7 +91,9 @@ def describe_replicas(
         primary_region, after=_name(asked.after), until=_name(asked.until), limit=asked.limit
     )
     described = [
-        _describe_replica(name, primary_region, region=region, store=store, vault=vault)
+        _describe_replica(
+            name, primary_region, region=region, store=store, vault=vault, tags=asked.tags
+        )
         for name in names
     ]
     last = names[-1] if len(names) == asked.limit else None
@@ -89,7 +104,7 @@ def describe_replicas(
 
 
 def _describe_replica(
-    name: KeyName, primary_region: str, *, region: str, store: StoreView, vault: Vault
+    name: KeyName, primary_region: str, *, region: str, store: StoreView, vault: Vault, tags: bool
 ) -> m.KeyDescription:
     try:
         part = store.multi_region(name.account, name.key_id)
@@ -102,7 +117,7 @@ def _describe_replica(
     if part is None or part.part is not RegionPart.REPLICA or part.primary_region != primary_region:
         # Whatever has that id here is no replica of theirs, and none of their business.
         return _of(name, m.Condition.ABSENT)
-    described = describe_key(name, region=region, store=store, vault=vault)
+    described = describe_key(name, region=region, store=store, vault=vault, tags=tags)
     if row is None or row.held:
         return described
     return msgspec.structs.replace(described, waiting=True)
@@ -178,6 +193,24 @@ def state_text(record: KeyRecord) -> str:
     if record.usage_stopped_at is not None:
         words.append(f"stopped {_text(record.usage_stopped_at)}")
     return ", ".join(words)
+
+
+def _tags_of(store: StoreView, name: KeyName) -> str:
+    try:
+        return tags_text(store.tags(name.account, name.key_id))
+    except StoreIntegrityError:
+        return UNREADABLE_TAGS
+
+
+def tags_text(tags: Sequence[tuple[str, str]]) -> str:
+    """The tags of a key in one line; equal for equal tags only. Their values are not in it."""
+    if not tags:
+        return "no tags"
+    digest = hashlib.sha256(msgspec.json.encode(sorted(tags))).hexdigest()[:16]
+    names = ", ".join(key for key, _ in sorted(tags))
+    if len(names) > _TAG_NAMES_CHARACTERS:
+        names = f"{names[:_TAG_NAMES_CHARACTERS]}…"
+    return f"tags {names} (SHA-256 {digest})"
 
 
 def _text(instant: datetime) -> str:

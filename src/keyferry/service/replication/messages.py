@@ -234,6 +234,8 @@ class KeyDescription(Message, kw_only=True, frozen=True):
     kept_check_value: _Hex | None = None  # as its row has it
     attributes: Annotated[str, msgspec.Meta(max_length=1024)] = ""
     state: Annotated[str, msgspec.Meta(max_length=256)] = ""
+    # If it was asked for: equal for equal tags only.
+    tags: Annotated[str, msgspec.Meta(max_length=512)] | None = None
     waiting: bool = False  # it has news for the primary, which are under way
 
 
@@ -248,6 +250,7 @@ class DescribeReplicasInput(Message, kw_only=True, frozen=True):
     after: KeyReference | None = None
     until: KeyReference | None = None
     limit: Annotated[int, msgspec.Meta(ge=1, le=MAX_DESCRIBED)] = MAX_DESCRIBED
+    tags: bool = False  # too
 
 
 class DescribeReplicasOutput(Message, kw_only=True, frozen=True):

@@ -15,7 +15,7 @@ from enum import StrEnum
 from keyferry.errors import PeerProtocolError, StoreIntegrityError
 from keyferry.service.context import Offload
 from keyferry.service.replication import messages as m
-from keyferry.service.replication.description import describe_key, reference
+from keyferry.service.replication.description import UNREADABLE_TAGS, describe_key, reference
 from keyferry.service.replication.transport import Transport
 from keyferry.service.store.inspection_records import KeyName
 from keyferry.service.store.interface import KeyStore
@@ -38,6 +38,7 @@ class DriftKind(StrEnum):
     MATERIAL = "MATERIAL"
     ATTRIBUTES = "ATTRIBUTES"
     STATE = "STATE"
+    TAGS = "TAGS"
     CHANGE_NUMBER = "CHANGE_NUMBER"
     STATUS = "STATUS"  # the replica is as it should be, and ReplicationStatus says otherwise
     GIVEN_UP = "GIVEN_UP"  # a change waits for a person
@@ -81,7 +82,12 @@ class _Standing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verifier:
-    """Compares the keys of one Region with their replicas in a peer."""
+    """
+    Compares the keys of one Region with their replicas in a peer.
+
+    Args:
+        tags: compare their tags too, which follow to the peer.
+    """
 
     region: str
     peer: str
@@ -89,6 +95,7 @@ class Verifier:
     vault: Vault
     transport: Transport
     offload: Offload
+    tags: bool = False
 
     async def page(self, after: KeyName | None, *, limit: int = m.MAX_DESCRIBED) -> Comparison:
         """
@@ -105,6 +112,7 @@ class Verifier:
             after=None if after is None else reference(after),
             until=None if until is None else reference(until),
             limit=limit,
+            tags=self.tags,
         )
         answer = await self._ask(asked)
         last = until
@@ -151,7 +159,8 @@ class Verifier:
 
     async def describe(self, names: Sequence[KeyName]) -> dict[KeyName, m.KeyDescription]:
         """What the peer says of its replicas of these keys."""
-        asked = m.DescribeReplicasInput(keys=[reference(name) for name in names])
+        keys = [reference(name) for name in names]
+        asked = m.DescribeReplicasInput(keys=keys, tags=self.tags)
         answer = await self._ask(asked)
         described = {KeyName(d.account, d.key_id): d for d in answer.replicas}
         if described.keys() != set(names):
@@ -223,10 +232,14 @@ class Verifier:
     def _differences(
         self, name: KeyName, entry: ReplicaRecord, replica: m.KeyDescription | None
     ) -> list[Drift]:
-        primary = describe_key(name, region=self.region, store=self.store, vault=self.vault)
+        primary = describe_key(
+            name, region=self.region, store=self.store, vault=self.vault, tags=self.tags
+        )
         if primary.condition is m.Condition.UNREADABLE:
             words = _UNREADABLE[primary.condition]
             return [self._drift(name, DriftKind.PRIMARY_UNREADABLE, primary=words)]
+        if primary.tags == UNREADABLE_TAGS:
+            return [self._drift(name, DriftKind.PRIMARY_UNREADABLE, primary=UNREADABLE_TAGS)]
         if primary.check_value != primary.kept_check_value:
             return [self._drift(name, DriftKind.PRIMARY_UNREADABLE, primary=_kcv(primary))]
         if not primary.state.startswith(KeyState.CREATE_COMPLETE.value):
@@ -246,6 +259,7 @@ class Verifier:
                 (DriftKind.MATERIAL, _kcv(primary), _kcv(replica)),
                 (DriftKind.ATTRIBUTES, primary.attributes, replica.attributes),
                 (DriftKind.STATE, primary.state, replica.state),
+                (DriftKind.TAGS, primary.tags or "", replica.tags or ""),
             )
             if of_primary != of_replica
         ]

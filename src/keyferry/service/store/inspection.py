@@ -16,7 +16,7 @@ from keyferry.service.store.replication_records import (
     ReplicationKEKRecord,
 )
 from keyferry.service.store.row_mac import RowMAC
-from keyferry.service.store.sql import KEYS, Table
+from keyferry.service.store.sql import DELETE_TAGS_OF_KEY, KEYS, Table
 
 # After every key id there can be: they are letters and digits.
 _LAST = "~"
@@ -116,6 +116,9 @@ class InspectionWrites(InspectionReads):
         self._write(sql.UPSERT_KEY, KEYS, values)
         self.erased = True
         self._begin_key_epoch()
+
+    def erase_tags(self, account: str, key_id: str) -> None:
+        self._engine.send(DELETE_TAGS_OF_KEY, (account, key_id))
 
     def erase_replication_keks(self, keks: Sequence[ReplicationKEKRecord]) -> None:
         for kek in keks:

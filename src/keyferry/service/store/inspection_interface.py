@@ -61,6 +61,10 @@ class InspectionTransaction(InspectionView, Protocol):
         """
         ...
 
+    def erase_tags(self, account: str, key_id: str) -> None:
+        """Erase all tags of a key, whole or broken; only for a copy of a key elsewhere."""
+        ...
+
     def erase_replication_keks(self, keks: Sequence[ReplicationKEKRecord]) -> None:
         """Erase KEKs, and what copies of them the engine has."""
         ...
