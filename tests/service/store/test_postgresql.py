@@ -571,6 +571,37 @@ def test_a_batch_costs_two_exchanges(
     assert one.count_keys(ACCOUNT) == len(keys) + 1
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM replication_outbox WHERE account = ? AND key_id = ? AND region = ?",
+        "DELETE FROM tags WHERE account = ? AND key_id = ?",
+    ],
+)
+def test_rows_are_deleted_by_their_index(one: SQLStore, statement: str) -> None:
+    """Many at once too, by the one plan that is kept, made while the table was empty."""
+    engine = engine_of(one)
+    engine.begin()
+    bulk = engine._bulk.of(statement)
+    engine.rollback()
+    assert bulk is not None
+    text, count = bulk.statement, bulk.statement.count("?")
+    for number in range(1, count + 1):
+        text = text.replace("?", f"${number}", 1)
+    with engine._server.connect_writer() as connection:
+        connection.execute(f"PREPARE many AS {text}".encode())
+        plan = connection.execute(
+            f"EXPLAIN EXECUTE many ({', '.join(['NULL'] * count)})".encode()
+        ).fetchall()
+    lines = [line.strip(" ->") for (line,) in plan]
+    assert [line.split("  ")[0] for line in lines if "Scan" in line] == [
+        "Function Scan on gone",
+        f"Index Scan using {bulk.table}_pkey on {bulk.table} {bulk.table}_1",
+        f"Tid Scan on {bulk.table}",
+    ]
+    assert any(line.startswith("Nested Loop") for line in lines)
+
+
 def test_what_cannot_be_looked_up_fails_alone(
     one: SQLStore, alias_record: Callable[..., AliasRecord]
 ) -> None:

@@ -8,7 +8,12 @@ from collections.abc import Sequence
 from keyferry.service.store import inspection_sql as sql
 from keyferry.service.store import replication_sql, rows
 from keyferry.service.store.engine import Engine, Row, Value
-from keyferry.service.store.inspection_records import Backlog, KeyName, VerificationRecord
+from keyferry.service.store.inspection_records import (
+    AliasName,
+    Backlog,
+    KeyName,
+    VerificationRecord,
+)
 from keyferry.service.store.records import KeyRecord
 from keyferry.service.store.replication_records import (
     KEKDirection,
@@ -18,7 +23,7 @@ from keyferry.service.store.replication_records import (
 from keyferry.service.store.row_mac import RowMAC
 from keyferry.service.store.sql import DELETE_TAGS_OF_KEY, KEYS, Table
 
-# After every key id there can be: they are letters and digits.
+# After every account, key id and name of an alias there can be.
 _LAST = "~"
 
 
@@ -76,6 +81,21 @@ class InspectionReads:
         end = (_LAST, _LAST) if until is None else (until.account, until.key_id)
         found = self._fetch(sql.SELECT_REPLICA_NAMES, (primary_region, *end, *start, limit))
         return [KeyName(*row) for row in found]
+
+    def aliases_to_follow(
+        self, region: str, *, after: AliasName | None, limit: int
+    ) -> list[AliasName]:
+        start = ("", "") if after is None else (after.account, after.name)
+        found = self._fetch(sql.SELECT_ALIASES_TO_FOLLOW, (region, *start, limit))
+        return [AliasName(*row) for row in found]
+
+    def copied_aliases(
+        self, region: str, *, after: AliasName | None, until: AliasName | None, limit: int
+    ) -> list[AliasName]:
+        start = ("", "") if after is None else (after.account, after.name)
+        end = (_LAST, _LAST) if until is None else (until.account, until.name)
+        found = self._fetch(sql.SELECT_COPIED_ALIASES, (region, *end, *start, limit))
+        return [AliasName(*row) for row in found]
 
     def replication_keks(self) -> list[ReplicationKEKRecord]:
         found = self._fetch(sql.SELECT_KEKS)

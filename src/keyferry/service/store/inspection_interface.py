@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from keyferry.service.store.inspection_records import Backlog, KeyName, VerificationRecord
+from keyferry.service.store.inspection_records import (
+    AliasName,
+    Backlog,
+    KeyName,
+    VerificationRecord,
+)
 from keyferry.service.store.records import KeyRecord
 from keyferry.service.store.replication_records import OutboxRecord, ReplicationKEKRecord
 
@@ -39,6 +44,18 @@ class InspectionView(Protocol):
         self, primary_region: str, *, after: KeyName | None, until: KeyName | None, limit: int
     ) -> list[KeyName]:
         """Replicas in this store of keys of a Region, in order, up to the key `until`."""
+        ...
+
+    def aliases_to_follow(
+        self, region: str, *, after: AliasName | None, limit: int
+    ) -> list[AliasName]:
+        """Aliases of this store whose keys are replicated to a Region, in order."""
+        ...
+
+    def copied_aliases(
+        self, region: str, *, after: AliasName | None, until: AliasName | None, limit: int
+    ) -> list[AliasName]:
+        """Aliases in this store that were brought from a Region, in order, up to `until`."""
         ...
 
     def replication_keks(self) -> list[ReplicationKEKRecord]:

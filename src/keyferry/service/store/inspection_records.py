@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +22,17 @@ class KeyName:
 
     account: str
     key_id: str
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class AliasName:
+    """An alias of any account, ordered likewise."""
+
+    account: str
+    name: str  # with `alias/`
+
+
+PageName = TypeVar("PageName", KeyName, AliasName)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -50,6 +50,16 @@ SELECT_REPLICA_NAMES = (
     "SELECT 1 FROM keys k WHERE k.account = m.account AND k.key_id = m.key_id "
     f"AND k.state <> 'DELETE_COMPLETE') {_IN_ORDER}"
 )
+# Copies are of keys that are replicas here, and have no replicas of their own.
+SELECT_ALIASES_TO_FOLLOW = (
+    "SELECT account, name FROM aliases a WHERE EXISTS (SELECT 1 FROM replicas r "
+    "WHERE r.account = a.account AND r.key_id = a.key_id AND r.region = ?) "
+    "AND (account, name) > (?, ?) ORDER BY account, name LIMIT ?"
+)
+SELECT_COPIED_ALIASES = (
+    "SELECT account, name FROM arrived_aliases WHERE region = ? AND is_copy = 1 "
+    "AND (account, name) <= (?, ?) AND (account, name) > (?, ?) ORDER BY account, name LIMIT ?"
+)
 SELECT_KEKS = f"{REPLICATION_KEKS.select} ORDER BY direction, peer, created_at, kek_id"
 SELECT_VERIFICATION = f"{VERIFICATIONS.select} WHERE peer = ?"
 UPSERT_VERIFICATION = VERIFICATIONS.upsert
