@@ -60,6 +60,7 @@ def rehearse(**answers: Any) -> tuple[Report, Answers]:
             "CutRegion": lambda _: {"Continued": next(held)},
             "RestoreRegion": {"Ended": True},
             "VerifyReplicas": {"Compared": 1, "Drift": [], "Pending": [], "Next": None},
+            "VerifyAliases": {"Follow": False},
             "RecordVerification": {},
         }
         | answers

@@ -16,7 +16,7 @@ from typing import Any
 
 from keyferry.cli.admin_client import AdminClient
 from keyferry.cli.regions_drill_report import Report, StepTaken, proven_key
-from keyferry.cli.regions_verification import PairVerifier
+from keyferry.cli.regions_verification import PairVerifier, arn_of
 from keyferry.errors import ConfigurationError, ExchangeError, KeyferryError
 
 KEYS_A_CALL, PROOFS_A_CALL = 500, 100
@@ -223,7 +223,7 @@ class Drill:
             pause = min(2 * pause, _LONGEST_PAUSE_S)
 
     def _verify(self) -> str:
-        """Compare every key with its replica."""
+        """Compare every key with its replica, and aliases where they follow."""
         verifier = PairVerifier(
             client=self.source,
             peer=self.report.target,
@@ -234,12 +234,13 @@ class Drill:
         found = verifier.verify()
         verifier.record(found)
         for item in found.drift:
-            self.report.problems.append(f"{item['KeyArn']} differs: {item['Kind']}")
+            self.report.problems.append(f"{arn_of(item)} differs: {item['Kind']}")
         if found.pending:
-            self.report.problems.append(f"{len(found.pending)} keys are still under way")
+            self.report.problems.append(f"changes still under way: {found.pending}")
         if found.drift or found.pending:
-            return f"{len(found.drift)} differences, {len(found.pending)} under way"
-        return f"{found.compared} keys compared, all equal"
+            return f"{len(found.drift)} differences, {found.pending} under way"
+        aliases = "" if found.aliases is None else f" and {found.aliases.compared} aliases"
+        return f"{found.keys.compared} keys{aliases} compared, all equal"
 
     # --- calls -------------------------------------------------------------------------------
 

@@ -3,44 +3,86 @@ Verifying one pair of Regions from outside: page by page, then what looked wrong
 
 A key that changes while its page is read may look different from what its replica says; a change
 that is under way is no difference. So what a page calls into question is asked again by name,
-until nothing of it is under way any more.
+until nothing of it is under way any more. Aliases that follow their keys are compared likewise.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from keyferry.cli.admin_client import AdminClient
 
-KEYS_A_CALL = 500
+NAMES_A_CALL = 500
 REPAIRS_A_CALL = 100
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.05, 1.0
 
-Name = tuple[str, str]  # account and key id
+Name = tuple[str, str]  # account, and key id or name of an alias
+Item = dict[str, Any]  # a difference or a repair, of the service's answers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """What is compared, in the words of the service's operations."""
+
+    verify: str  # the operations
+    repair: str
+    members: str  # the member that lists names, and what tells them apart within an account
+    member: str
+
+
+KEYS = Subject(verify="VerifyReplicas", repair="RepairReplicas", members="Keys", member="KeyId")
+ALIASES = Subject(
+    verify="VerifyAliases", repair="RepairAliases", members="Aliases", member="AliasName"
+)
+
+
+@dataclass(slots=True)
+class Found:
+    """What became of the keys of one pair, or of its aliases."""
+
+    compared: int = 0
+    drift: list[Item] = field(default_factory=list)
+    pending: list[Name] = field(default_factory=list)
+    repairs: list[Item] = field(default_factory=list)
 
 
 @dataclass(slots=True)
 class Verified:
-    """What became of one pair. `drift` and `repairs` are items of the service's answers."""
+    """What became of one pair; `aliases` is None where they do not follow their keys."""
 
-    compared: int = 0
-    drift: list[dict[str, Any]] = field(default_factory=list)
-    pending: list[Name] = field(default_factory=list)
-    repairs: list[dict[str, Any]] = field(default_factory=list)
+    keys: Found
+    aliases: Found | None
 
     @property
-    def drifting(self) -> list[Name]:
-        """The keys that differ, each once."""
-        return sorted({(item["Account"], item["KeyId"]) for item in self.drift})
+    def _all(self) -> list[Found]:
+        return [self.keys] if self.aliases is None else [self.keys, self.aliases]
+
+    @property
+    def drift(self) -> list[Item]:
+        return [item for found in self._all for item in found.drift]
+
+    @property
+    def repairs(self) -> list[Item]:
+        return [item for found in self._all for item in found.repairs]
+
+    @property
+    def pending(self) -> int:
+        """How many keys and aliases could not be told."""
+        return sum(len(found.pending) for found in self._all)
+
+
+def arn_of(item: Mapping[str, Any]) -> str:
+    """What a difference or a repair is about: a key of the primary's Region, or an alias there."""
+    return str(item["KeyArn"] if "KeyArn" in item else item["AliasArn"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairVerifier:
     """
-    Verifies the keys of the client's Region against their replicas in a peer.
+    Verifies the keys and aliases of the client's Region against what a peer has of them.
 
     Args:
         wait_s: how long to wait for what is under way.
@@ -55,59 +97,69 @@ class PairVerifier:
 
     def verify(self) -> Verified:
         """
-        Compare every key.
+        Compare every key, and every alias where they follow.
 
         Raises:
             RemoteRefusedError, ExchangeError: the service, or the peer behind it, does not answer.
         """
-        result = Verified()
-        doubtful: set[Name] = set()
-        after: dict[str, str] | None = None
-        while True:
-            page = self._call("VerifyReplicas", {"After": after, "MaxResults": KEYS_A_CALL})
-            result.compared += page["Compared"]
-            doubtful |= {(item["Account"], item["KeyId"]) for item in page["Drift"]}
-            doubtful |= set(_names(page["Pending"]))
-            after = page["Next"]
-            if after is None:
-                break
-        result.drift, result.pending = self.look_again(sorted(doubtful))
-        return result
+        follow = self._call(ALIASES.verify, {"MaxResults": 1})["Follow"]
+        keys = self._verify(KEYS)
+        return Verified(keys, self._verify(ALIASES) if follow else None)
 
     def repair(self, result: Verified, *, destroy_unknown: bool) -> None:
         """Repair what differs, and see what of it still does."""
-        names = result.drifting
-        for some in _chunks(names, REPAIRS_A_CALL):
-            answer = self._call(
-                "RepairReplicas", {"Keys": _keys(some), "DestroyUnknown": destroy_unknown}
-            )
-            result.repairs += answer["Repairs"]
-        result.drift, pending = self.look_again(names)
-        result.pending = sorted({*result.pending, *pending})
+        self._repair(KEYS, result.keys, {"DestroyUnknown": destroy_unknown})
+        if result.aliases is not None:
+            # After the keys: an alias waits for the key it points to.
+            self._repair(ALIASES, result.aliases, {})
 
     def record(self, result: Verified) -> None:
         """Tell the service, for its status and its metrics."""
-        self._call("RecordVerification", {"Compared": result.compared, "Drift": len(result.drift)})
+        self._call(
+            "RecordVerification", {"Compared": result.keys.compared, "Drift": len(result.drift)}
+        )
 
-    def look_again(self, names: Sequence[Name]) -> tuple[list[dict[str, Any]], list[Name]]:
-        """Compare these keys until nothing of them is under way: what differs, what still is."""
-        drift: list[dict[str, Any]] = []
+    def _verify(self, subject: Subject) -> Found:
+        found = Found()
+        doubtful: set[Name] = set()
+        after: dict[str, str] | None = None
+        while True:
+            page = self._call(subject.verify, {"After": after, "MaxResults": NAMES_A_CALL})
+            found.compared += page["Compared"]
+            doubtful |= _names(subject, page["Drift"]) | _names(subject, page["Pending"])
+            after = page["Next"]
+            if after is None:
+                break
+        found.drift, found.pending = self._look_again(subject, sorted(doubtful))
+        return found
+
+    def _repair(self, subject: Subject, found: Found, more: Mapping[str, Any]) -> None:
+        names = sorted(_names(subject, found.drift))
+        for some in _chunks(names, REPAIRS_A_CALL):
+            asked = {subject.members: _members(subject, some), **more}
+            found.repairs += self._call(subject.repair, asked)["Repairs"]
+        found.drift, pending = self._look_again(subject, names)
+        found.pending = sorted({*found.pending, *pending})
+
+    def _look_again(self, subject: Subject, names: Sequence[Name]) -> tuple[list[Item], list[Name]]:
+        """Compare these names until nothing of them is under way: what differs, what still is."""
+        drift: list[Item] = []
         pending = list(names)
         deadline = self.monotonic() + self.wait_s
         pause = _FIRST_PAUSE_S
         while pending:
             asked, pending = pending, []
-            for some in _chunks(asked, KEYS_A_CALL):
-                answer = self._call("VerifyReplicas", {"Keys": _keys(some)})
+            for some in _chunks(asked, NAMES_A_CALL):
+                answer = self._call(subject.verify, {subject.members: _members(subject, some)})
                 drift += answer["Drift"]
-                pending += _names(answer["Pending"])
+                pending += sorted(_names(subject, answer["Pending"]))
             if not pending or self.monotonic() + pause > deadline:
                 break
             self.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE_S)
         return drift, pending
 
-    def _call(self, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
+    def _call(self, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
         return self.client.call(operation, {"Peer": self.peer, **parameters})
 
 
@@ -116,9 +168,9 @@ def _chunks(names: Sequence[Name], size: int) -> Iterator[Sequence[Name]]:
         yield names[start : start + size]
 
 
-def _keys(names: Iterable[Name]) -> list[dict[str, str]]:
-    return [{"Account": account, "KeyId": key_id} for account, key_id in names]
+def _members(subject: Subject, names: Sequence[Name]) -> list[dict[str, str]]:
+    return [{"Account": account, subject.member: name} for account, name in names]
 
 
-def _names(keys: Iterable[dict[str, str]]) -> list[Name]:
-    return [(key["Account"], key["KeyId"]) for key in keys]
+def _names(subject: Subject, items: Sequence[Mapping[str, Any]]) -> set[Name]:
+    return {(item["Account"], item[subject.member]) for item in items}

@@ -51,7 +51,8 @@ def verify(
     peer: str | None,
 ) -> int:
     """
-    Compare every key with its replicas: check values computed anew, attributes, state, number.
+    Compare every key with its replicas: check values computed anew, attributes, state, number;
+    tags and aliases too, where the service was told that they follow.
 
     Each ordered pair is compared from the Region of the primaries; a peer that another service
     serves is verified there in the other direction. A busy service may be verified: what is under
@@ -94,11 +95,12 @@ def _document(pair: Pair, result: Verified) -> dict[str, Any]:
     return {
         "region": pair.region,
         "peer": pair.peer,
-        "compared": result.compared,
-        "pending": len(result.pending),
+        "compared": result.keys.compared,
+        "aliases_compared": None if result.aliases is None else result.aliases.compared,
+        "pending": result.pending,
         "drift": [
             {
-                "key_arn": item["KeyArn"],
+                **_arn(item),
                 "kind": item["Kind"],
                 "primary": item["Primary"],
                 "replica": item["Replica"],
@@ -106,24 +108,34 @@ def _document(pair: Pair, result: Verified) -> dict[str, Any]:
             for item in result.drift
         ],
         "repairs": [
-            {"key_arn": item["KeyArn"], "done": item["Done"], "message": item["Message"]}
+            {**_arn(item), "done": item["Done"], "message": item["Message"]}
             for item in result.repairs
         ],
     }
 
 
+def _arn(item: dict[str, Any]) -> dict[str, str]:
+    if "KeyArn" in item:
+        return {"key_arn": item["KeyArn"]}
+    return {"alias_arn": item["AliasArn"]}
+
+
 def _show(pair: Pair, result: Verified) -> None:
     from keyferry.cli.printable import printable
+    from keyferry.cli.regions_verification import arn_of
 
     verdict = f"differences: {len(result.drift)}" if result.drift else "all equal"
     if result.pending:
-        verdict += f", still under way: {len(result.pending)}"
-    click.echo(f"{pair.name}  keys compared: {result.compared}, {verdict}")
+        verdict += f", still under way: {result.pending}"
+    compared = f"keys compared: {result.keys.compared}"
+    if result.aliases is not None:
+        compared += f", aliases: {result.aliases.compared}"
+    click.echo(f"{pair.name}  {compared}, {verdict}")
     for item in result.repairs:
         done = "repaired" if item["Done"] else "NOT REPAIRED"
-        click.echo(f"  {done:<12}  {item['KeyArn']}  {printable(item['Message'])}")
+        click.echo(f"  {done:<12}  {arn_of(item)}  {printable(item['Message'])}")
     for item in result.drift:
-        click.echo(f"  {item['Kind']:<18}  {item['KeyArn']}")
+        click.echo(f"  {item['Kind']:<18}  {arn_of(item)}")
         for side in ("Primary", "Replica"):
             if item[side]:
                 click.echo(f"    {side.lower():<8} {printable(item[side])}")

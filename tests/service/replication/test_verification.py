@@ -113,7 +113,7 @@ async def test_a_peer_describes_what_it_was_asked_for(world: Any, tools: Any) ->
     asking = verifier(world, tools, Answers(m.DescribeReplicasOutput(replicas=[described])))
     with pytest.raises(PeerProtocolError, match="other keys than it was asked for"):
         await asking.keys([first])
-    with pytest.raises(PeerProtocolError, match="described keys it was not asked for"):
+    with pytest.raises(PeerProtocolError, match="described what it was not asked for"):
         await asking.page(None, limit=1)
 
 

@@ -16,13 +16,18 @@ from functools import partial
 from keyferry.errors import KeyferryError, PeerProtocolError
 from keyferry.service import log
 from keyferry.service.replication import messages as m
-from keyferry.service.replication.alias_state import enqueue_alias, own_alias
+from keyferry.service.replication.alias_state import (
+    KeyGivenUpError,
+    KeyOnItsWayError,
+    enqueue_alias,
+    key_in_peer,
+)
 from keyferry.service.replication.backoff import Backoff
 from keyferry.service.replication.outbox_rows import current_row, put_off
 from keyferry.service.replication.state import Sender
 from keyferry.service.replication.transport import Transport
 from keyferry.service.store.interface import KeyStore, Transaction
-from keyferry.service.store.replication_records import OutboxRecord, ReplicaStatus
+from keyferry.service.store.replication_records import OutboxRecord
 
 # After so many attempts the alias's record says why it does not follow; it is tried on.
 TELL_AFTER = 12
@@ -31,15 +36,8 @@ _WORDS = {
     m.AliasReason.IN_USE: "the alias is in use in {region} by a user of that Region",
     m.AliasReason.QUOTA: "the quota of aliases in {region} is used up",
     m.AliasReason.NO_KEY: "the key of the alias is not in {region}",
+    m.AliasReason.UNREADABLE: "what {region} keeps of the alias does not verify",
 }
-
-
-class _KeyOnItsWayError(Exception):
-    """The Region will have the alias's key, but does not have it yet."""
-
-
-class _KeyGivenUpError(Exception):
-    """The Region was to have the alias's key, and nobody tries any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +104,12 @@ class AliasDelivery:
             await self.store.write(lambda tx: self._drop(tx, row))
             return None
         try:
-            key_id = self._key_in_peer(row)
-        except _KeyOnItsWayError:
+            key_id = key_in_peer(self.store, row.account, row.key_id, self.peer)
+        except KeyOnItsWayError:
             # Its arrival makes the row due; this is for the key that never arrives.
             await self.store.write(lambda tx: self._put_off(tx, row, now))
             return None
-        except _KeyGivenUpError:
+        except KeyGivenUpError:
             # It goes with its key if that arrives after all.
             words = f"the key of the alias was given up for {self.peer}"
             await self.store.write(lambda tx: self._hold(tx, row, words))
@@ -136,19 +134,6 @@ class AliasDelivery:
                 key_id=key_id,
             ),
         )
-
-    def _key_in_peer(self, row: OutboxRecord) -> str | None:
-        """The key the alias is to point to in the peer; None if it is not to be there."""
-        alias = own_alias(self.store, row.account, row.key_id)
-        if alias is None or alias.key_id is None:
-            return None
-        replica = self.store.replica(row.account, alias.key_id, self.peer)
-        if replica is None or replica.status is ReplicaStatus.DELETE_IN_PROGRESS:
-            return None
-        if not replica.imported:
-            waiting = self.store.outbox(row.account, alias.key_id, self.peer)
-            raise _KeyGivenUpError if waiting is not None and waiting.held else _KeyOnItsWayError
-        return alias.key_id
 
     def _conclude(
         self, tx: Transaction, sent: AliasDispatch, result: m.AliasResult, now: datetime

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
+from keyferry.errors import StoreIntegrityError
 from keyferry.service.replication import messages as m
 from keyferry.service.replication.alias_state import aliases_of, copied_from, record_arrival
 from keyferry.service.replication.follow_events import alias_deleted, alias_put
@@ -42,8 +43,15 @@ def apply_alias(
         return m.AliasResult(outcome=m.Outcome.STALE, change_number=arrived.change_number)
     if arrived is not None and arrived.change_number == change.change_number:
         return applied
-    current = tx.alias(account, name)
-    ours = current is None or copied_from(tx, account, name) == peer
+    copied = copied_from(tx, account, name) == peer
+    try:
+        current = tx.alias(account, name)
+    except StoreIntegrityError:
+        if not copied:
+            raise  # it is a user's of this Region
+        tx.delete_alias(account, name)
+        current = None
+    ours = current is None or copied
     if change.key_id is None:
         # Whatever else has the name is none of the peer's, and no conflict: it wants nothing.
         if current is not None and ours:

@@ -18,10 +18,19 @@ from keyferry.service.store.replication_records import (
     ArrivedAliasRecord,
     FollowedAliasRecord,
     OutboxRecord,
+    ReplicaStatus,
 )
 
 ALIAS_PREFIX = "alias/"  # no key id has a slash
 _PAGE = 1000
+
+
+class KeyOnItsWayError(Exception):
+    """The Region will have the alias's key, but does not have it yet."""
+
+
+class KeyGivenUpError(Exception):
+    """The Region was to have the alias's key, and nobody tries any more."""
 
 
 def is_of_alias(row: OutboxRecord) -> bool:
@@ -38,6 +47,26 @@ def own_alias(view: StoreView, account: str, name: str) -> AliasRecord | None:
     """The alias of that name, if it was made here."""
     alias = view.alias(account, name)
     return None if alias is None or copied_from(view, account, name) is not None else alias
+
+
+def key_in_peer(view: StoreView, account: str, name: str, peer: str) -> str | None:
+    """
+    The key an alias is to point to in a peer; None if it is not to be there.
+
+    Raises:
+        KeyOnItsWayError, KeyGivenUpError: it is to be there, and its key is not.
+        StoreIntegrityError: a row that says so does not verify.
+    """
+    alias = own_alias(view, account, name)
+    if alias is None or alias.key_id is None:
+        return None
+    replica = view.replica(account, alias.key_id, peer)
+    if replica is None or replica.status is ReplicaStatus.DELETE_IN_PROGRESS:
+        return None
+    if not replica.imported:
+        waiting = view.outbox(account, alias.key_id, peer)
+        raise KeyGivenUpError if waiting is not None and waiting.held else KeyOnItsWayError
+    return alias.key_id
 
 
 def aliases_of(view: StoreView, account: str, key_id: str) -> Iterator[AliasRecord]:

@@ -44,7 +44,7 @@ ROOT_TIMEOUT_S = 5.0  # asked for while the peer waits for us
 _WORDS_CHARACTERS = 300
 # What is asked only when an administrator asks. A peer that came back a moment ago answers, though
 # the circuit would still hold deliveries back.
-_BY_HAND = frozenset({m.DESCRIBE_REPLICAS, m.DESCRIBE_QUOTA})
+_BY_HAND = frozenset({m.DESCRIBE_REPLICAS, m.DESCRIBE_ALIASES, m.DESCRIBE_QUOTA})
 
 
 class HTTPPeer:

@@ -22,6 +22,7 @@ AGREE_KEY = "AgreeKey"
 APPLY_CHANGES = "ApplyChanges"
 APPLY_ALIASES = "ApplyAliases"
 DESCRIBE_REPLICAS = "DescribeReplicas"
+DESCRIBE_ALIASES = "DescribeAliases"
 DESCRIBE_QUOTA = "DescribeQuota"
 PROVE_CANARY = "ProveCanary"
 
@@ -177,6 +178,7 @@ class AliasReason(StrEnum):
     IN_USE = "IN_USE"  # a user of the Region has an alias of that name
     QUOTA = "QUOTA"
     NO_KEY = "NO_KEY"  # the key is not here
+    UNREADABLE = "UNREADABLE"  # what is kept of the alias here does not verify
 
 
 class AliasResult(Message, kw_only=True, frozen=True):
@@ -258,6 +260,53 @@ class DescribeReplicasOutput(Message, kw_only=True, frozen=True):
 
     replicas: Annotated[list[KeyDescription], msgspec.Meta(max_length=MAX_DESCRIBED)]
     last: KeyReference | None = None
+
+
+class AliasReference(Message, kw_only=True, frozen=True):
+    """An alias of an account, and a place in the order of all."""
+
+    account: _Account
+    name: _AliasName
+    key_id: _KeyId | None = None  # what it is to point to
+
+
+class AliasCondition(StrEnum):
+    """What has a name in a Region that aliases follow to."""
+
+    COPY = "COPY"  # the asker's alias, as it was brought
+    OTHER = "OTHER"  # an alias of a user of the Region, or of a third Region
+    ABSENT = "ABSENT"
+    UNREADABLE = "UNREADABLE"  # a row does not verify
+
+
+class AliasDescription(Message, kw_only=True, frozen=True):
+    """One name; where it points to is told of a copy alone."""
+
+    account: _Account
+    name: _AliasName
+    condition: AliasCondition
+    key_id: _KeyId | None = None
+    waiting: bool = False  # a key it is about has news for the primary, which are under way
+
+
+class DescribeAliasesInput(Message, kw_only=True, frozen=True):
+    """
+    Describe these names, in that order, or a page of all copies of my aliases.
+
+    A page begins behind `after` and does not go beyond `until`.
+    """
+
+    aliases: Annotated[list[AliasReference], msgspec.Meta(max_length=MAX_DESCRIBED)] | None = None
+    after: AliasReference | None = None
+    until: AliasReference | None = None
+    limit: Annotated[int, msgspec.Meta(ge=1, le=MAX_DESCRIBED)] = MAX_DESCRIBED
+
+
+class DescribeAliasesOutput(Message, kw_only=True, frozen=True):
+    """Descriptions in the order of names. `last` is where the next page begins; None at the end."""
+
+    aliases: Annotated[list[AliasDescription], msgspec.Meta(max_length=MAX_DESCRIBED)]
+    last: AliasReference | None = None
 
 
 class ProveCanaryInput(Message, kw_only=True, frozen=True):

@@ -16,10 +16,16 @@ from datetime import datetime
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from keyferry.errors import PeerProtocolError, StoreError, UnknownReplicationKEKError
+from keyferry.errors import (
+    PeerProtocolError,
+    StoreError,
+    StoreIntegrityError,
+    UnknownReplicationKEKError,
+)
 from keyferry.service import log
 from keyferry.service.errors import ConflictError
 from keyferry.service.replication import messages as m
+from keyferry.service.replication.alias_description import describe_aliases
 from keyferry.service.replication.alias_receiver import apply_alias
 from keyferry.service.replication.canary_proof import prove_canary
 from keyferry.service.replication.description import describe_replicas
@@ -95,6 +101,12 @@ class Receiver:
                     vault=self.vault,
                 )
             )
+        if operation == m.DESCRIBE_ALIASES:
+            return m.encode(
+                await asyncio.to_thread(
+                    describe_aliases, m.decode(body, m.DescribeAliasesInput), peer, store=self.store
+                )
+            )
         if operation == m.DESCRIBE_QUOTA:
             asked = m.decode(body, m.DescribeQuotaInput)
             used = self.store.count_keys(asked.account)
@@ -148,6 +160,8 @@ class Receiver:
                     now=now,
                 )
             )
+        except StoreIntegrityError:
+            return m.AliasResult(outcome=m.Outcome.REFUSED, reason=m.AliasReason.UNREADABLE)
         except (StoreError, ConflictError):
             # As for keys: each has its own answer.
             return m.AliasResult(outcome=m.Outcome.LATER)

@@ -16,6 +16,7 @@ from keyferry.errors import PeerProtocolError, StoreIntegrityError
 from keyferry.service.context import Offload
 from keyferry.service.replication import messages as m
 from keyferry.service.replication.description import UNREADABLE_TAGS, describe_key, reference
+from keyferry.service.replication.pages import join_pages
 from keyferry.service.replication.transport import Transport
 from keyferry.service.store.inspection_records import KeyName
 from keyferry.service.store.interface import KeyStore
@@ -115,15 +116,11 @@ class Verifier:
             tags=self.tags,
         )
         answer = await self._ask(asked)
-        last = until
-        if answer.last is not None:
-            last = KeyName(answer.last.account, answer.last.key_id)
-            # The peer has more up to `until`: what lies behind its last is the next page's.
-            own = [name for name in own if name <= last]
         described = {KeyName(d.account, d.key_id): d for d in answer.replicas}
-        if last is not None and any(name > last for name in described):
-            raise PeerProtocolError(f"{self.peer} described keys it was not asked for")
-        comparison = await self._compare(sorted({*own, *described}), described)
+        ended = answer.last
+        peers_last = None if ended is None else KeyName(ended.account, ended.key_id)
+        names, last = join_pages(own, described, until=until, peers_last=peers_last, peer=self.peer)
+        comparison = await self._compare(names, described)
         comparison.last = last
         return comparison
 

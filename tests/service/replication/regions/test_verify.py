@@ -233,7 +233,7 @@ def test_pages_meet_in_the_middle(service: Any, monkeypatch: pytest.MonkeyPatch)
     expected = {(key_id, "ORPHANED_REPLICA") for key_id in keys[:4]}
     expected |= {(key_id, "MISSING_REPLICA") for key_id in keys[6:]}
     for size in (1, 2, 3, 4, 500):
-        monkeypatch.setattr("keyferry.cli.regions_verification.KEYS_A_CALL", size)
+        monkeypatch.setattr("keyferry.cli.regions_verification.NAMES_A_CALL", size)
         outcome = service.cli("verify", "--region", EAST, "--output", "json")
         assert verified(outcome) == (1, expected)
         (pair,) = outcome.document["pairs"]
