@@ -129,7 +129,6 @@ def _run(
     from keyferry.cli.prompts import ask_hidden
     from keyferry.errors import KeyferryError
     from keyferry.exchange.config_file import load_config
-    from keyferry.exchange.doctor import explain_failure
     from keyferry.exchange.parties.interface import Method
     from keyferry.exchange.parties.opening import open_parties
     from keyferry.exchange.plan import make_plan
@@ -170,6 +169,9 @@ def _run(
     try:
         asyncio.run(run())
     except KeyferryError as error:
+        # Knows every family of HSMs: too much to load for an exchange that ends well.
+        from keyferry.exchange.doctor import explain_failure
+
         diagnosis = explain_failure(
             error, systems=(kdh, krd), carried=steps.carried, now=datetime.now(UTC)
         )

@@ -14,6 +14,11 @@ from msgspec import Meta, Struct
 
 from keyferry.keys import KeyAlgorithm, KeyUsage
 
+# A name or an IPv4 address without a port, or an IPv6 address, which has two colons at least.
+Host = Annotated[
+    str, Meta(pattern=r"^([^:/\s]+|[0-9A-Fa-f]*:[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*(%\w+)?)$")
+]
+RegionName = Annotated[str, Meta(pattern=r"^([a-z]{2,}(-[a-z]+)+-[0-9]+)?$")]
 Port = Annotated[int, Meta(ge=1, le=65535)]
 TwoDigits = Annotated[str, Meta(pattern=r"^[0-9]{2}$")]
 Seconds = Annotated[float, Meta(gt=0, le=3600)]
@@ -88,7 +93,7 @@ class _Party(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 class PayShield(_Party, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A Thales payShield 10K."""
 
-    host: str = "127.0.0.1"
+    host: Host = "127.0.0.1"
     port: Port = 1500
     variant_lmk: bool = False
     variant_lmk_identifier: TwoDigits = "02"
@@ -104,7 +109,7 @@ class PayShield(_Party, frozen=True, forbid_unknown_fields=True, kw_only=True):
 class Futurex(_Party, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A Futurex HSM with keys under its PMK; with "local" it is its own certificate authority."""
 
-    host: str = "127.0.0.1"
+    host: Host = "127.0.0.1"
     port: Port = 9000
     debug: bool = False
 
@@ -112,7 +117,7 @@ class Futurex(_Party, frozen=True, forbid_unknown_fields=True, kw_only=True):
 class Atalla(_Party, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """An Atalla HSM with a TDES master file key."""
 
-    host: str = "127.0.0.1"
+    host: Host = "127.0.0.1"
     port: Port = 7000
     debug: bool = False
     # How long the approval of the receiver's key may take two administrators.
@@ -122,7 +127,7 @@ class Atalla(_Party, frozen=True, forbid_unknown_fields=True, kw_only=True):
 class APC(_Party, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """AWS Payment Cryptography, or a service with its API; what is empty follows the AWS chain."""
 
-    region: str = ""
+    region: RegionName = ""
     endpoint_url: str = ""
     profile: str = ""
     assume_role: str = ""

@@ -32,6 +32,8 @@ _DECODERS: Mapping[str, Callable[[bytes], Any]] = {
 }
 # What the patterns of `config` mean, by member.
 _FORMS: Mapping[str, str] = {
+    "host": "a host name or an address, without scheme, port and path",
+    "region": "a Region such as us-east-1",
     "variant_lmk_identifier": "two digits",
     "key_block_lmk_identifier": "two digits",
     "transport_key_kcv": "4 to 16 hex characters",

@@ -14,7 +14,16 @@ from keyferry.exchange.doctor.examination import Cause, Examination
 _COPY: Final = "copy the AKB again: 8 characters, a comma, the key field, a comma, 16 hex digits"
 _DESIGN: Final = "have the HSM make the key with a header of its migration guide's tables"
 
-PARTS: Final = Cause("akb-parts", "a comma or a whole part was lost", _COPY)
+PARTS: Final = Cause(
+    "akb-parts",
+    "a comma or a whole part was lost, or other characters stand for the commas",
+    _COPY,
+)
+LOWER_CASE: Final = Cause(
+    "akb-lower-case",
+    "a tool turned it into lower case, in which the letters of the header mean other things",
+    _COPY,
+)
 HEADER: Final = Cause("akb-header", "the header was cut, or blanks came into it", _COPY)
 VERSION: Final = Cause(
     "akb-version", "the text is no AKB, or one of a firmware nobody has described", _COPY
@@ -78,7 +87,8 @@ def examine_akb(text: str, examination: Examination) -> None:
     try:
         akb = AKB.parse(text)
     except MalformedKeyBlockError as error:
-        examination.fail(check, _FIELDS.get(error.field, PARTS), str(error))
+        cause = LOWER_CASE if _is_lowered(text) else _FIELDS.get(error.field, PARTS)
+        examination.fail(check, cause, str(error))
     header = akb.header
     examination.fact("header", header.encode())
     examination.fact("made under", f"{'TDES' if header.version == '1' else 'AES'} MFK")
@@ -97,6 +107,12 @@ def examine_akb(text: str, examination: Examination) -> None:
     examination.passed(check)
     key = _check_mac(text, header, examination)
     _check_key(key, examination)
+
+
+def _is_lowered(text: str) -> bool:
+    """Whether header and key field hold letters, none of them a capital; HSMs write capitals."""
+    header, _, key_field = text.partition(",")
+    return text.islower() and header.islower() and key_field.islower()
 
 
 def _is_public(key_field: bytes) -> bool:

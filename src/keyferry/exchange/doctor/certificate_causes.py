@@ -16,6 +16,16 @@ OTHER_PEM: Final = Cause(
     "a request, a public key or a PKCS #7 bundle was given in place of certificates",
     "give the certificates: openssl pkcs7 -print_certs unpacks a bundle, a CA answers a request",
 )
+TOKEN_PEM: Final = Cause(
+    "token-pem",
+    "a tool wrote a TR-34 token as PEM; a receiver takes its DER in hex",
+    "take the lines between BEGIN and END and decode them: base64 -d",
+)
+PEM_LINES: Final = Cause(
+    "pem-line-breaks",
+    "its line breaks were lost, or written as \\n: a variable, a JSON member, a web form",
+    "give BEGIN and END a line of their own; printf '%b' turns \\n into line breaks",
+)
 BAD_PEM: Final = Cause(
     "pem-damaged",
     "a line was lost or changed, or the BEGIN and END lines do not match",
@@ -43,6 +53,11 @@ REVERSED: Final = Cause(
     "chain-order",
     "chains are written leaf first; some tools write the root first",
     "reverse the order: leaf, its issuer, and so on to the root",
+)
+REPEATED: Final = Cause(
+    "chain-repeated",
+    "leaf and chain were put together, and the chain already began with the leaf",
+    "give every certificate once: leaf, its issuer, and so on to the root",
 )
 GAP: Final = Cause(
     "chain-gap",

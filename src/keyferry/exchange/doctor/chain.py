@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import itertools
 import re
 from collections.abc import Sequence
@@ -32,6 +34,13 @@ _BLOCK: Final = re.compile(
     rb"-----BEGIN (?P<label>[^-\r\n]+)-----(?P<body>.*?)-----END (?P<end>[^-\r\n]+)-----", re.DOTALL
 )
 _BEGIN: Final = re.compile(rb"-----BEGIN ([^-\r\n]+)-----")
+_TOKEN_LABELS: Final = (b"CMS", b"PKCS7")
+# What SignedData that encloses EnvelopedData opens with: both types, with little between.
+_TOKEN_TYPES: Final = re.compile(
+    rb"\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02.{0,64}\x2a\x86\x48\x86\xf7\x0d\x01\x07\x03",
+    re.DOTALL,
+)
+_OWN_LINE: Final = re.compile(rb"-----BEGIN [^\r\n-]+-----[ \t]*\r?\n")
 _LABELS: Final = (b"CERTIFICATE", b"X509 CERTIFICATE")
 _HASHES: Final = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
 
@@ -94,7 +103,11 @@ def _cut(data: bytes, examination: Examination) -> list[bytes]:
     labels = [label.strip() for label in _BEGIN.findall(data)]
     if any(label.endswith(b"PRIVATE KEY") for label in labels):
         examination.fail(check, causes.PRIVATE_KEY, "there is a private key among the certificates")
+    if labels and not _OWN_LINE.search(data):
+        examination.fail(check, causes.PEM_LINES, "no line ends behind a BEGIN line")
     for label in labels:
+        if label in _TOKEN_LABELS and _holds_token(data):
+            examination.fail(check, causes.TOKEN_PEM, f"there is a token as {label.decode()}")
         if label not in _LABELS:
             shown = label.decode("ascii", "replace")[:40]
             examination.fail(check, causes.OTHER_PEM, f"there is a PEM block {shown!r}")
@@ -106,6 +119,15 @@ def _cut(data: bytes, examination: Examination) -> list[bytes]:
     ):
         examination.fail(check, causes.BAD_PEM, "a BEGIN line has no END line of its own")
     return [block.group(0) for block in blocks]
+
+
+def _holds_token(pem: bytes) -> bool:
+    """Whether the first block of PEM is a TR-34 token."""
+    block = _BLOCK.search(pem)
+    try:
+        return bool(block and _TOKEN_TYPES.search(base64.b64decode(block["body"])))
+    except binascii.Error:
+        return False
 
 
 def _load(part: bytes, examination: Examination) -> x509.Certificate:
@@ -129,6 +151,8 @@ def _check_key(certificate: x509.Certificate, examination: Examination) -> None:
 def _check_order(certificates: Sequence[x509.Certificate], examination: Examination) -> None:
     check = "order"
     for subject, issuer in itertools.pairwise(certificates):
+        if subject == issuer:
+            examination.fail(check, causes.REPEATED, f"{name_of(subject)} stands there twice")
         if subject.issuer == issuer.subject:
             continue
         backwards = all(

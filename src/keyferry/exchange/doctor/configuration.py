@@ -19,7 +19,10 @@ from keyferry.exchange.plan import make_plan
 NAME: Final = "configuration"
 
 SYNTAX: Final = Cause(
-    "configuration-syntax", "a comma, a quote or a bracket is missing", "correct it at that place"
+    "configuration-syntax",
+    "a comma, a quote or a bracket is missing or one too many; or it has comments, single quotes"
+    " or True, which JSON does not know",
+    "correct it at that place; YAML takes comments, in a file named .yaml",
 )
 UNKNOWN_MEMBER: Final = Cause(
     "configuration-member",

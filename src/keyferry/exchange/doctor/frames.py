@@ -14,6 +14,7 @@ from keyferry.errors import ConfigurationError, HSMFrameError
 from keyferry.exchange.doctor.examination import Cause, Examination
 from keyferry.exchange.doctor.explanations import explain
 from keyferry.hsm.atalla import message as atalla
+from keyferry.hsm.atalla.commands import COMMANDS as ATALLA_COMMANDS
 from keyferry.hsm.futurex import message as futurex
 from keyferry.hsm.futurex.tokens import split as split_tokens
 from keyferry.hsm.payshield.commands import COMMANDS as PAYSHIELD_COMMANDS
@@ -44,6 +45,15 @@ UNPUBLISHED: Final = Cause(
     "read the answer again; look the code up in the manual of the firmware, or ask the vendor",
 )
 
+REQUEST: Final = Cause(
+    "frame-request",
+    "the command was given, not what the HSM said to it",
+    "give the answer: the next frame, from the HSM",
+)
+
+_ATALLA_REQUESTS: Final = frozenset(ATALLA_COMMANDS) - {
+    command.response_code for command in ATALLA_COMMANDS.values()
+}
 _ANSWERS: Final = {command.response_code: command for command in PAYSHIELD_COMMANDS.values()}
 _PAYSHIELD_TEXT: Final = re.compile(rb"^(?P<code>[A-Z][0-9A-Z])(?P<error>[0-9A-E][0-9A-F])")
 
@@ -119,6 +129,8 @@ def examine_atalla(text: str, examination: Examination) -> None:
     try:
         raw = atalla.split(body[1:-1].encode("ascii", "replace"))
         examination.fact("answer", raw.id)
+        if raw.id in _ATALLA_REQUESTS:
+            examination.fail("form", REQUEST, f"{raw.id} is a command, its answer is another")
         if raw.id != atalla.ERROR_ID:
             examination.passed("error number")
             return

@@ -142,6 +142,8 @@ def _check_length(text: str, header: KeyBlockHeader, examination: Examination) -
     check = "length"
     stated = header.length or 0
     problem = f"the header says {stated} characters, there are {len(text)}"
+    if stated != len(text) and int(str(stated), 16) == len(text):
+        examination.fail(check, causes.LENGTH_HEX, problem)
     if stated > len(text):
         examination.fail(check, causes.CUT, problem)
     if stated < len(text):

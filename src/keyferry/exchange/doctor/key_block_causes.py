@@ -44,6 +44,11 @@ CUT: Final = Cause(
 TOO_LONG: Final = Cause(
     "block-too-long", "something was copied along behind the block", "cut it off at its own length"
 )
+LENGTH_HEX: Final = Cause(
+    "block-length-hex",
+    "the sender wrote the length in hex; it is four decimal digits",
+    "report it to its vendor; have the key exported again",
+)
 CHECK_VALUE_BEHIND: Final = Cause(
     "block-check-value-behind",
     "the check value behind the key in the HSM's answer (A9, A7) was copied along",

@@ -20,6 +20,7 @@ from keyferry.exchange.doctor.examination import (
     FoundError,
 )
 from keyferry.exchange.doctor.key_block import examine_key_block
+from keyferry.exchange.doctor.packaging import find_package
 from keyferry.exchange.doctor.token import examine_token
 from keyferry.exchange.doctor.vendor_block import examine_thales_block, examine_variant_key
 
@@ -32,7 +33,8 @@ UNKNOWN: Final = Cause(
     "give a key block, a TR-34 token, certificates in PEM or DER, an AKB, an HSM's answer, or the"
     " configuration of an exchange",
 )
-PRIVATE_KEY_DER: Final = 0x02
+# The object identifier a token opens with, behind the SEQUENCE and its length (RFC 5652, 5.1).
+_SIGNED_DATA: Final = bytes.fromhex("06092A864886F70D010702")
 
 _DECODERS: Final[dict[str, Callable[[bytes], Any]]] = {
     ".json": msgspec.json.decode,
@@ -45,6 +47,10 @@ _BARE_VENDOR: Final = re.compile(r"[01][0-9]{4}[0-9A-Z]{2}[A-Z][A-Z]")
 _THALES: Final = re.compile(r"S[0-9][0-9]{2,4}")
 _VARIANT: Final = re.compile(r"[UXTY][0-9A-Fa-f]{8,}$")
 _AKB: Final = re.compile(r"[^,]{1,12},[^,]*,[^,]*$|[13][A-Za-z]{3}[A-Za-z]0[0-9A-Za-z]{2},")
+# Other characters for the commas, or no header.
+_AKB_REMAINS: Final = re.compile(
+    r"[13][A-Za-z]\w[A-Za-z]{2}0\w{2}[^\w,][0-9A-Fa-f]{48}|[0-9A-Fa-f]{48},[0-9A-Fa-f]{16}$"
+)
 _HEX: Final = re.compile(r"[0-9A-Fa-f\s]+")
 _Examiner = Callable[[Examination], None]
 
@@ -74,6 +80,9 @@ def _recognise(data: bytes, suffix: str, at_hand: AtHand) -> tuple[str, _Examine
     if suffix in (".yaml", ".yml", ".toml"):
         decoder = _DECODERS[suffix]
         return "configuration", lambda e: examine_configuration(data, e, decoder=decoder)
+    package = find_package(data)
+    if package is not None:
+        return "something in another form", lambda e: e.fail("form", package.cause, package.problem)
     if not data.strip():
         return "nothing", lambda e: e.fail("content", EMPTY, "there is nothing in it")
     if b"-----BEGIN" in data or b"-----END" in data:
@@ -81,6 +90,8 @@ def _recognise(data: bytes, suffix: str, at_hand: AtHand) -> tuple[str, _Examine
     if data[:1] == b"\x30" and data[1:2] >= b"\x80":
         return _recognise_der(data, None)
     text = _text_of(data)
+    if text is None and data.lstrip()[:1] == b"{":
+        return "configuration", lambda e: examine_configuration(data, e)
     if text is None:
         return _recognise_binary(data, at_hand)
     return _recognise_text(text, data, at_hand)
@@ -94,7 +105,7 @@ def _recognise_text(text: str, data: bytes, at_hand: AtHand) -> tuple[str, _Exam
         return "Futurex answer", lambda e: frames.examine_futurex(text, e)
     if first == "<" or re.match(r"[0-9A-F]{2,4}#", text):
         return "Atalla answer", lambda e: frames.examine_atalla(text, e)
-    if _AKB.match(text):
+    if _AKB.match(text) or _AKB_REMAINS.match(text):
         return "Atalla key block", lambda e: examine_akb(text, e)
     if _THALES.match(text):
         return "payShield key block", lambda e: examine_thales_block(text, e)
@@ -153,6 +164,10 @@ def _recognise_der(data: bytes, digits: str | None) -> tuple[str, _Examiner]:
 
 
 def _recognise_binary(data: bytes, at_hand: AtHand) -> tuple[str, _Examiner]:
+    at = data.find(_SIGNED_DATA, 0, len(_SIGNED_DATA) + 6)
+    if at >= 0:
+        problem = f"{at} bytes stand before its type, where a SEQUENCE and its length belong"
+        return "TR-34 token", lambda e: e.fail("form", token_causes.START_LOST, problem)
     found = frames.find_payshield_answer(data, at_hand.header_bytes)
     if found or data[:1] == b"\x00":
         return "payShield answer", lambda e: frames.examine_payshield(data, e)

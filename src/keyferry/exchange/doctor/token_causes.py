@@ -9,6 +9,9 @@ from keyferry.exchange.doctor.examination import Cause
 _COPY: Final = "copy the token again, whole"
 
 NOT_HEX: Final = Cause("token-not-hex", "characters were misread or lost", _COPY)
+START_LOST: Final = Cause(
+    "token-start-lost", "the first bytes were lost: a short read, or a field that was cut", _COPY
+)
 CUT: Final = Cause("token-cut", "the end was lost: a short read, or a field of fixed size", _COPY)
 TRAILING: Final = Cause(
     "token-trailing",

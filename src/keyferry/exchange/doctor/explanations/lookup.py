@@ -22,6 +22,15 @@ _ATALLA_LIST: Final = "a public client that cites the AT1000 command reference"
 _ATALLA_SAMPLES: Final = "the AWS samples"
 _FUTUREX_PUBLIC: Final = "a public client: the only number that is public"
 _FUTUREX_OWN: Final = "keyferry's simulator only: the vendor's numbers are not public"
+_FUTUREX_UNKNOWN: Final = "nobody in public: the vendor's table of numbers is not"
+_FUTUREX_NUMBERS: Final = {
+    code: _FUTUREX_PUBLIC if code == futurex_refusals.INVALID else _FUTUREX_OWN
+    for code in futurex_refusals.MEANINGS
+}
+_UNVERIFIED: Final = (
+    "the value was made under another key or over other data than the command was given",
+    "compare the check values of the keys on both sides, then each field the value was made over",
+)
 _REPLAY: Final = "keyferry's simulator only, where it replays a recording: no device has it"
 _API: Final = "the API's service description"
 
@@ -64,7 +73,9 @@ def _explain_payshield(code: str, name: str | None) -> Explanation:
     likely, fix = payshield.ADVICE.get(code, payshield.GENERAL)
     if command is not None:
         meaning = f"{command.title}: {meaning}"
-        if code in command.errors:
+        if command.errors.get(code) == "verification failed":
+            likely, fix = _UNVERIFIED
+        elif code in command.errors:
             likely = f"{command.code} gives this code a meaning of its own: {command.errors[code]}"
     return Explanation(
         system="payshield",
@@ -82,7 +93,7 @@ def _explain_futurex(code: str) -> Explanation:
         meaning, evidence = futurex.STATUS_MEANINGS[code], "several public clients"
     else:
         meaning = futurex_refusals.MEANINGS.get(code, "an error number that is not public").lower()
-        evidence = _FUTUREX_PUBLIC if code == futurex_refusals.INVALID else _FUTUREX_OWN
+        evidence = _FUTUREX_NUMBERS.get(code, _FUTUREX_UNKNOWN)
     if not code.isdigit() and code not in futurex.STATUS_MEANINGS:
         raise _unknown("futurex", code, futurex.ADVICE)
     likely, fix = futurex.ADVICE.get(code, futurex.GENERAL)
