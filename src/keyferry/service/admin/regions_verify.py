@@ -16,8 +16,8 @@ from keyferry.service.admin.region_pairs import find_link, find_verifier, sender
 from keyferry.service.errors import InvalidRequestError
 from keyferry.service.operation import ADMIN
 from keyferry.service.replication import messages as m
+from keyferry.service.replication.comparison import Comparison
 from keyferry.service.replication.repair import Repairer
-from keyferry.service.replication.verification import Comparison
 from keyferry.service.store.inspection_records import KeyName, VerificationRecord
 
 MAX_REPAIRED = 100
@@ -160,7 +160,7 @@ async def record_verification(
     return RecordVerificationOutput()
 
 
-def _answer(context: AdminContext, found: Comparison) -> VerifyReplicasOutput:
+def _answer(context: AdminContext, found: Comparison[KeyName]) -> VerifyReplicasOutput:
     return VerifyReplicasOutput(
         compared=found.compared,
         drift=[

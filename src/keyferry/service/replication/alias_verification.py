@@ -8,7 +8,7 @@ asked again by name.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
 from keyferry.errors import PeerProtocolError, StoreIntegrityError
@@ -21,7 +21,13 @@ from keyferry.service.replication.alias_state import (
     key_in_peer,
     own_alias,
 )
-from keyferry.service.replication.pages import join_pages
+from keyferry.service.replication.comparison import (
+    Comparison,
+    Drift,
+    compare_at_rest,
+    examine_all,
+    join_pages,
+)
 from keyferry.service.replication.transport import Transport
 from keyferry.service.store.inspection_records import AliasName
 from keyferry.service.store.interface import KeyStore
@@ -37,26 +43,6 @@ class AliasDriftKind(StrEnum):
     ALIAS_UNREADABLE = "ALIAS_UNREADABLE"
     GIVEN_UP = "GIVEN_UP"  # a change waits for a person
     PRIMARY_UNREADABLE = "PRIMARY_UNREADABLE"  # in the alias's own Region
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AliasDrift:
-    """One difference, with what either Region says."""
-
-    name: AliasName
-    kind: AliasDriftKind
-    primary: str = ""
-    replica: str = ""
-
-
-@dataclass(slots=True)
-class AliasComparison:
-    """What a page, or a list of aliases, came to."""
-
-    compared: int = 0
-    drift: list[AliasDrift] = field(default_factory=list)
-    pending: list[AliasName] = field(default_factory=list)
-    last: AliasName | None = None  # where the next page begins; None at the end
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +67,7 @@ class AliasVerifier:
 
     async def page(
         self, after: AliasName | None, *, limit: int = m.MAX_DESCRIBED
-    ) -> AliasComparison:
+    ) -> Comparison[AliasName]:
         """
         Compare the next aliases behind `after`.
 
@@ -107,28 +93,28 @@ class AliasVerifier:
         comparison.last = last
         return comparison
 
-    async def aliases(self, names: Sequence[AliasName]) -> AliasComparison:
+    async def aliases(self, names: Sequence[AliasName]) -> Comparison[AliasName]:
         """
         Compare these aliases; raises as `page` does.
 
         One that is changed, or whose key is, while the peer describes it is pending.
         """
-        before = await self.offload(lambda: [self._standing(name) for name in names])
-        asked = [alias_reference(name, was.key_id) for name, was in zip(names, before, strict=True)]
-        answer = await self._ask(m.DescribeAliasesInput(aliases=asked))
-        described = {AliasName(d.account, d.name): d for d in answer.aliases}
-        if described.keys() != set(names):
-            raise PeerProtocolError(f"{self.peer} described other aliases than it was asked for")
-        found = await self._compare(names, described)
-        after = await self.offload(lambda: [self._standing(name) for name in names])
-        moving = {
-            name
-            for name, was, now in zip(names, before, after, strict=True)
-            if was.under_way or was != now
-        }
-        found.drift = [drift for drift in found.drift if drift.name not in moving]
-        found.pending = sorted({*found.pending, *moving})
-        return found
+
+        async def compare(before: Sequence[_Standing]) -> Comparison[AliasName]:
+            asked = [
+                alias_reference(name, was.key_id) for name, was in zip(names, before, strict=True)
+            ]
+            answer = await self._ask(m.DescribeAliasesInput(aliases=asked))
+            described = {AliasName(d.account, d.name): d for d in answer.aliases}
+            if described.keys() != set(names):
+                raise PeerProtocolError(
+                    f"{self.peer} described other aliases than it was asked for"
+                )
+            return await self._compare(names, described)
+
+        return await compare_at_rest(
+            names, standing=self._standing, compare=compare, offload=self.offload
+        )
 
     def _standing(self, name: AliasName) -> _Standing:
         try:
@@ -157,22 +143,14 @@ class AliasVerifier:
 
     async def _compare(
         self, names: Sequence[AliasName], described: dict[AliasName, m.AliasDescription]
-    ) -> AliasComparison:
-        def compare() -> AliasComparison:
-            comparison = AliasComparison(compared=len(names))
-            for name in names:
-                found = self._examine(name, described.get(name))
-                if found is None:
-                    comparison.pending.append(name)
-                else:
-                    comparison.drift += found
-            return comparison
-
-        return await self.offload(compare)
+    ) -> Comparison[AliasName]:
+        return await self.offload(
+            lambda: examine_all(names, lambda name: self._examine(name, described.get(name)))
+        )
 
     def _examine(
         self, name: AliasName, there: m.AliasDescription | None
-    ) -> list[AliasDrift] | None:
+    ) -> list[Drift[AliasName]] | None:
         """How an alias differs from what the peer describes; None if something is under way."""
         copy_of = None if there is None else there.key_id
         try:
@@ -193,17 +171,17 @@ class AliasVerifier:
             return []  # the key is a difference itself, and its alias follows when it arrives
         except StoreIntegrityError as error:
             kind = AliasDriftKind.PRIMARY_UNREADABLE
-            return [AliasDrift(name=name, kind=kind, primary=str(error))]
+            return [Drift(name=name, kind=kind, primary=str(error))]
         return self._difference(name, wanted, there)
 
-    def _given_up(self, name: AliasName) -> AliasDrift:
+    def _given_up(self, name: AliasName) -> Drift[AliasName]:
         followed = self.store.followed_alias(name.account, name.name, self.peer)
         words = (followed and followed.message) or "a change was given up"
-        return AliasDrift(name=name, kind=AliasDriftKind.GIVEN_UP, primary=words)
+        return Drift(name=name, kind=AliasDriftKind.GIVEN_UP, primary=words)
 
     def _difference(
         self, name: AliasName, wanted: str | None, there: m.AliasDescription | None
-    ) -> list[AliasDrift]:
+    ) -> list[Drift[AliasName]]:
         condition = m.AliasCondition.ABSENT if there is None else there.condition
         key_id = None if there is None else there.key_id
         is_copy = condition is m.AliasCondition.COPY
@@ -220,7 +198,7 @@ class AliasVerifier:
         else:
             kind, replica = AliasDriftKind.MISSING_ALIAS, "absent"
         primary = "not to be there" if wanted is None else _points_to(wanted)
-        return [AliasDrift(name=name, kind=kind, primary=primary, replica=replica)]
+        return [Drift(name=name, kind=kind, primary=primary, replica=replica)]
 
 
 def _points_to(key_id: str | None) -> str:

@@ -9,14 +9,20 @@ way is no difference: it is named as pending, and whoever asks looks at it again
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
 from keyferry.errors import PeerProtocolError, StoreIntegrityError
 from keyferry.service.context import Offload
 from keyferry.service.replication import messages as m
+from keyferry.service.replication.comparison import (
+    Comparison,
+    Drift,
+    compare_at_rest,
+    examine_all,
+    join_pages,
+)
 from keyferry.service.replication.description import UNREADABLE_TAGS, describe_key, reference
-from keyferry.service.replication.pages import join_pages
 from keyferry.service.replication.transport import Transport
 from keyferry.service.store.inspection_records import KeyName
 from keyferry.service.store.interface import KeyStore
@@ -53,26 +59,6 @@ _UNREADABLE = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Drift:
-    """One difference, with what either Region says."""
-
-    name: KeyName
-    kind: DriftKind
-    primary: str = ""
-    replica: str = ""
-
-
-@dataclass(slots=True)
-class Comparison:
-    """What a page, or a list of keys, came to."""
-
-    compared: int = 0
-    drift: list[Drift] = field(default_factory=list)
-    pending: list[KeyName] = field(default_factory=list)
-    last: KeyName | None = None  # where the next page begins; None at the end
-
-
 @dataclass(frozen=True, slots=True)
 class _Standing:
     """Where a key stands at one moment: if two are equal, nothing happened in between."""
@@ -98,7 +84,9 @@ class Verifier:
     offload: Offload
     tags: bool = False
 
-    async def page(self, after: KeyName | None, *, limit: int = m.MAX_DESCRIBED) -> Comparison:
+    async def page(
+        self, after: KeyName | None, *, limit: int = m.MAX_DESCRIBED
+    ) -> Comparison[KeyName]:
         """
         Compare the next keys behind `after`.
 
@@ -124,25 +112,20 @@ class Verifier:
         comparison.last = last
         return comparison
 
-    async def keys(self, names: Sequence[KeyName]) -> Comparison:
+    async def keys(self, names: Sequence[KeyName]) -> Comparison[KeyName]:
         """
         Compare these keys; raises as `page` does.
 
         One that is changed, or has a change delivered, while the peer describes its replica is
-        pending: what the peer said may be of before, and what is read here of afterwards.
+        pending.
         """
-        before = await self.offload(lambda: [self._standing(name) for name in names])
-        described = await self.describe(names)
-        found = await self._compare(names, described)
-        after = await self.offload(lambda: [self._standing(name) for name in names])
-        moving = {
-            name
-            for name, was, now in zip(names, before, after, strict=True)
-            if was.under_way or was != now
-        }
-        found.drift = [drift for drift in found.drift if drift.name not in moving]
-        found.pending = sorted({*found.pending, *moving})
-        return found
+
+        async def compare(before: Sequence[_Standing]) -> Comparison[KeyName]:  # noqa: ARG001
+            return await self._compare(names, await self.describe(names))
+
+        return await compare_at_rest(
+            names, standing=self._standing, compare=compare, offload=self.offload
+        )
 
     def _standing(self, name: KeyName) -> _Standing:
         try:
@@ -170,22 +153,15 @@ class Verifier:
 
     async def _compare(
         self, names: Sequence[KeyName], described: dict[KeyName, m.KeyDescription]
-    ) -> Comparison:
-        def compare() -> Comparison:
-            comparison = Comparison()
-            for name in names:
-                comparison.compared += 1
-                found = self._examine(name, described.get(name))
-                if found is None:
-                    comparison.pending.append(name)
-                else:
-                    comparison.drift += found
-            return comparison
-
+    ) -> Comparison[KeyName]:
         # Thousands of rows and keys are opened: not on the loop that answers everybody else.
-        return await self.offload(compare)
+        return await self.offload(
+            lambda: examine_all(names, lambda name: self._examine(name, described.get(name)))
+        )
 
-    def _examine(self, name: KeyName, replica: m.KeyDescription | None) -> list[Drift] | None:
+    def _examine(
+        self, name: KeyName, replica: m.KeyDescription | None
+    ) -> list[Drift[KeyName]] | None:
         """How a key differs from what the peer describes; None if something is under way."""
         try:
             entry = self.store.replica(name.account, name.key_id, self.peer)
@@ -201,7 +177,7 @@ class Verifier:
             return [self._given_up(name, entry, row)]
         return self._differences(name, entry, replica if there else None)
 
-    def _orphan(self, name: KeyName) -> list[Drift]:
+    def _orphan(self, name: KeyName) -> list[Drift[KeyName]]:
         """A replica in the peer that this Region has no entry for."""
         try:
             record = self.store.key(name.account, name.key_id)
@@ -217,7 +193,7 @@ class Verifier:
             words = f"not replicated to {self.peer}"
         return [self._drift(name, DriftKind.ORPHANED_REPLICA, primary=words, replica="there")]
 
-    def _given_up(self, name: KeyName, entry: ReplicaRecord, row: OutboxRecord) -> Drift:
+    def _given_up(self, name: KeyName, entry: ReplicaRecord, row: OutboxRecord) -> Drift[KeyName]:
         words = entry.message or "a change was given up"
         return self._drift(
             name,
@@ -228,7 +204,7 @@ class Verifier:
 
     def _differences(
         self, name: KeyName, entry: ReplicaRecord, replica: m.KeyDescription | None
-    ) -> list[Drift]:
+    ) -> list[Drift[KeyName]]:
         primary = describe_key(
             name, region=self.region, store=self.store, vault=self.vault, tags=self.tags
         )
@@ -279,7 +255,9 @@ class Verifier:
         return found
 
     @staticmethod
-    def _drift(name: KeyName, kind: DriftKind, *, primary: str = "", replica: str = "") -> Drift:
+    def _drift(
+        name: KeyName, kind: DriftKind, *, primary: str = "", replica: str = ""
+    ) -> Drift[KeyName]:
         return Drift(name=name, kind=kind, primary=primary, replica=replica)
 
 
