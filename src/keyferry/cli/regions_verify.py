@@ -21,8 +21,8 @@ _FAILED, _PARTLY = 1, 3
 @click.option(
     "--repair",
     is_flag=True,
-    help="Send primaries again whose replicas differ, destroy replicas that have no primary,"
-    " and verify again. A primary is never changed.",
+    help="Send primaries again whose replicas differ, and aliases; destroy replicas that have no"
+    " primary; and verify again. A primary is never changed.",
 )
 @click.option(
     "--destroy-unknown",

@@ -93,6 +93,9 @@ def _pair(context: AdminContext, peer: str) -> PairStatus:
     verified = store.replication_verification(peer)
     canary = replication.canaries.get(pair)
     canary_at = None if canary is None else canary.last_success
+    if canary_at is not None and canary_at > context.now + BEHIND:
+        # By a clock that was set back since: it would look fresh until the time has come again.
+        canary_at = None
     cut = replication.cuts.between(*pair)
     circuit = CircuitState.OPEN if link is None else replication.circuit_state(*pair)
     lags = link.measurements.lags.copy() if link is not None else None

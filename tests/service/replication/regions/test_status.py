@@ -13,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from keyferry.service.admin.regions_status import PairStatus, _unsafe_because
 from keyferry.service.authz.reserved import CANARY_ACCOUNT
 from keyferry.service.replication.measurements import LAGS_KEPT, Measurements, percentile
+from keyferry.service.store.rehearsal_records import CanaryRecord
 from keyferry.service.store.replication_records import OutboxRecord
 
 EAST, WEST, ACCOUNT = "us-east-1", "us-west-2", "111122223333"
@@ -179,6 +180,19 @@ def test_users_still_read_their_own_trail(service: Any, monkeypatch: pytest.Monk
         assert client.call("ListEvents", {})["Position"] >= 0
     finally:
         client.close()
+
+
+def test_a_canary_from_the_future_says_nothing(service: Any) -> None:
+    """A clock was set back: what looks fresh for as long may be old."""
+    now = datetime.now(UTC)
+    canary = CanaryRecord(
+        peer=WEST, key_id="abcdefghijklmnop", owner="somebody", claimed_until=now, succeeded_at=now
+    )
+    for succeeded_at, known in ((now, True), (now + timedelta(hours=1), False)):
+        record = replace(canary, succeeded_at=succeeded_at)
+        service.write(EAST, lambda tx, record=record: tx.put_canary(record))
+        (pair,) = service.cli("status", "--region", EAST, "--output", "json").document["pairs"]
+        assert (pair["canary"]["age_s"] is not None) == known
 
 
 @pytest.mark.parametrize(
