@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from keyferry.errors import CheckValueMismatchError, ExchangeError
+from keyferry.errors import CheckValueMismatchError, ExchangeError, KeyferryError
 from keyferry.exchange.capabilities import Decision, ReportsDevice, decide
 from keyferry.exchange.flows.ecdh import run_ecdh
 from keyferry.exchange.flows.tr31 import run_tr31
@@ -44,8 +44,8 @@ async def run_exchange(
     Run one exchange.
 
     Both parties are reached before either changes anything. If the exchange fails, is interrupted
-    or cannot be proven, what it made on either side is taken back and told as details of the last
-    step; otherwise only what served the exchange itself is.
+    or cannot be proven, what it made on either side is taken back and kept in `steps.left`, which
+    goes with the error; otherwise only what served the exchange itself is.
 
     Args:
         plan: of the exchange.
@@ -78,9 +78,10 @@ async def run_exchange(
                 steps=steps,
             )
         replicas = await replicate_to(regions, travelled.received, proven, krd=krd, steps=steps)
-    except BaseException:
+    except BaseException as error:
         # Also on Ctrl-C: a key whose way in was not proven must not stay behind unseen.
-        steps.take_back(await _clean_up((krd, kdh), failed=True))
+        left = await _clean_up((krd, kdh), failed=True)
+        steps.take_back(left, tell=not isinstance(error, KeyferryError))
         raise
     cleaned_up = await _clean_up((krd, kdh), failed=False)
     return replace(

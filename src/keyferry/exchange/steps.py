@@ -35,11 +35,18 @@ class Steps:
         self.taken.append(step)
         self._tell(str(step))
 
-    def take_back(self, statements: Iterable[str]) -> None:
-        """Tell what a run that failed took back or had to leave, and keep it for its report."""
+    def take_back(self, statements: Iterable[str], *, tell: bool) -> None:
+        """
+        Keep what a run that failed took back or had to leave.
+
+        Args:
+            statements: a line each.
+            tell: as details of the last step too, where no report of the failure follows.
+        """
         self.left = tuple(statements)
-        for statement in self.left:
-            self.detail(statement)
+        if tell:
+            for statement in self.left:
+                self.detail(statement)
 
     def detail(self, text: str) -> None:
         """Tell what came of the step that runs; never a secret."""
