@@ -33,6 +33,7 @@ from keyferry.service.replication.backoff import Backoff
 from keyferry.service.replication.delivery import Delivery, Dispatch, unreachable
 from keyferry.service.replication.keks import KEKs
 from keyferry.service.replication.transport import Transport
+from keyferry.service.replication.turns import give_turn
 from keyferry.service.store.interface import StoreView
 from keyferry.service.store.replication_records import OutboxRecord
 
@@ -185,7 +186,8 @@ class Link:
         kek_id, kek = await self._kek(rows, view, now)
         batch: list[Dispatch] = []
         size = 0
-        for row in rows:
+        for place, row in enumerate(rows):
+            await give_turn(place)
             dispatch = await self._delivery.prepare(row, kek, view)
             if dispatch is None:
                 continue

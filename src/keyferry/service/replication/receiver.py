@@ -36,6 +36,7 @@ from keyferry.service.replication.snapshot import (
     UnusableKeyBlockError,
     open_snapshot,
 )
+from keyferry.service.replication.turns import give_turn
 from keyferry.service.store.interface import KeyStore, Transaction
 from keyferry.service.store.records import KeyRecord
 from keyferry.service.vault.binding import key_binding
@@ -132,12 +133,20 @@ class Receiver:
 
     async def _apply(self, peer: str, sent: m.ApplyChangesInput) -> m.ApplyChangesOutput:
         now = self.clock()
+        prepared = []
         try:
-            results = await asyncio.gather(
-                *(self._apply_one(peer, sent.kek_id, change, now) for change in sent.changes)
-            )
+            for place, change in enumerate(sent.changes):
+                await give_turn(place)
+                prepared.append(self._prepare(peer, sent.kek_id, change))
         except UnknownReplicationKEKError:
             return m.ApplyChangesOutput(unknown_kek=True)
+        # All at once: they share a transaction of the store.
+        results = await asyncio.gather(
+            *(
+                self._apply_one(peer, change, arrived, now)
+                for change, arrived in zip(sent.changes, prepared, strict=True)
+            )
+        )
         return m.ApplyChangesOutput(results=results)
 
     async def _apply_aliases(self, peer: str, sent: m.ApplyAliasesInput) -> m.ApplyAliasesOutput:
@@ -167,21 +176,20 @@ class Receiver:
             return m.AliasResult(outcome=m.Outcome.LATER)
 
     async def _apply_one(
-        self, peer: str, kek_id: str | None, change: m.Change, now: datetime
+        self,
+        peer: str,
+        change: m.Change,
+        arrived: KeyRecord | m.ChangeResult | None,
+        now: datetime,
     ) -> m.ChangeResult:
         keys = KeyChanges(region=self.region, vault=self.vault, key_limit=self.key_limit)
-        match change.action:
-            case m.Action.PUT:
-                prepared = self._prepare(peer, kek_id, change)
-                if isinstance(prepared, m.ChangeResult):
-                    return prepared
-                return await self._write(
-                    change, lambda tx: keys.put(tx, peer, change, prepared, now)
-                )
-            case m.Action.DESTROY:
-                return await self._write(change, lambda tx: keys.destroy(tx, peer, change, now))
-            case m.Action.LEFT:
-                return await self._write(change, lambda tx: keys.left(tx, peer, change, now))
+        if isinstance(arrived, m.ChangeResult):
+            return arrived
+        if arrived is not None:
+            return await self._write(change, lambda tx: keys.put(tx, peer, change, arrived, now))
+        if change.action is m.Action.DESTROY:
+            return await self._write(change, lambda tx: keys.destroy(tx, peer, change, now))
+        return await self._write(change, lambda tx: keys.left(tx, peer, change, now))
 
     async def _write(
         self, sent: m.Change, change: Callable[[Transaction], m.ChangeResult]
@@ -194,8 +202,19 @@ class Receiver:
 
     def _prepare(
         self, peer: str, kek_id: str | None, change: m.Change
-    ) -> KeyRecord | m.ChangeResult:
-        """Open the key block and seal the key for this Region, before the transaction."""
+    ) -> KeyRecord | m.ChangeResult | None:
+        """
+        Open the key block of a PUT and seal the key for this Region, before the transaction.
+
+        Returns:
+            The replica's record, or why there is none; None for any other change.
+
+        Raises:
+            UnknownReplicationKEKError: the KEK was not agreed here.
+            PeerProtocolError: a PUT without a key or a KEK.
+        """
+        if change.action is not m.Action.PUT:
+            return None
         if change.key is None or kek_id is None:
             raise PeerProtocolError("a PUT has a key, and a KEK its block is under")
         kek = self.keks.received(peer, kek_id)
