@@ -38,12 +38,12 @@ from keyferry.exchange.parties.interface import (
     TransportKey,
     Trust,
 )
+from keyferry.exchange.parties.reach import reach_of
 from keyferry.exchange.result import same_check_value
 from keyferry.hsm.atalla import AtallaDriver, Operator, TR34Token
 from keyferry.hsm.atalla.capabilities import ask_device
 from keyferry.hsm.atalla.usages import HEADERS, MAC_USAGES, tr31_mode
 from keyferry.hsm.capabilities import Device
-from keyferry.hsm.host_pool import client_tls
 from keyferry.hsm.values import Values
 from keyferry.keys import KeyAlgorithm
 
@@ -101,17 +101,8 @@ class AtallaParty:
         self._method = method
         self._operator = replace(operator, wait_s=config.dual_control_timeout_seconds)
         self._made: TR34Token | None = None
-        tls = config.tls
         driver = _TracingDriver if config.debug else AtallaDriver
-        self._driver = driver(
-            config.host,
-            config.port,
-            timeout_s=config.timeout_seconds,
-            tls=client_tls(tls.ca_file or None, tls.cert_file or None, tls.key_file or None)
-            if tls
-            else None,
-            server_name=(tls.server_name or None) if tls else None,
-        )
+        self._driver = driver(config.host, config.port, **reach_of(config))
 
     async def connect(self) -> str:
         said = await self._driver.status()

@@ -39,12 +39,12 @@ from keyferry.exchange.parties.interface import (
     TransportKey,
     Trust,
 )
+from keyferry.exchange.parties.reach import reach_of
 from keyferry.exchange.result import same_check_value
 from keyferry.hsm.capabilities import Device
 from keyferry.hsm.futurex import FuturexDriver, KeyPair, KeyPairUse
 from keyferry.hsm.futurex.capabilities import ask_device
 from keyferry.hsm.futurex.message import Response
-from keyferry.hsm.host_pool import client_tls
 from keyferry.keys import KeyAlgorithm
 
 KDH_NAME = "keyferry Futurex KDH"
@@ -103,17 +103,8 @@ class FuturexParty:
         self.label = label
         self._name = name
         self._config, self._authority = config, authority
-        tls = config.tls
         driver = _TracingDriver if config.debug else FuturexDriver
-        self._driver = driver(
-            config.host,
-            config.port,
-            timeout_s=config.timeout_seconds,
-            tls=client_tls(tls.ca_file or None, tls.cert_file or None, tls.key_file or None)
-            if tls
-            else None,
-            server_name=(tls.server_name or None) if tls else None,
-        )
+        self._driver = driver(config.host, config.port, **reach_of(config))
 
     async def connect(self) -> str:
         await self._driver.echo()

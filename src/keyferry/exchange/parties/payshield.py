@@ -36,6 +36,7 @@ from keyferry.exchange.parties.interface import (
 from keyferry.exchange.parties.payshield_keys import is_aes, possible_algorithms
 from keyferry.exchange.parties.payshield_proof import PayShieldProofs
 from keyferry.exchange.parties.payshield_public_keys import ec_public_key, rsa_public_key
+from keyferry.exchange.parties.reach import reach_of
 from keyferry.exchange.result import same_check_value
 from keyferry.hsm.capabilities import Device
 from keyferry.hsm.payshield import (
@@ -44,7 +45,6 @@ from keyferry.hsm.payshield import (
     PayShieldDriver,
     TR31Attributes,
     WireKey,
-    client_tls,
 )
 from keyferry.hsm.payshield.capabilities import ask_device
 from keyferry.hsm.payshield.key_types import key_type_for
@@ -118,17 +118,8 @@ class PayShieldParty:
             scheme=LMKScheme.VARIANT if config.variant_lmk else LMKScheme.KEY_BLOCK,
             identifier=config.lmk_identifier,
         )
-        tls = config.tls
         driver = _TracingDriver if config.debug else PayShieldDriver
-        self._driver = driver(
-            config.host,
-            config.port,
-            timeout_s=config.timeout_seconds,
-            tls=client_tls(tls.ca_file or None, tls.cert_file or None, tls.key_file or None)
-            if tls
-            else None,
-            server_name=(tls.server_name or None) if tls else None,
-        )
+        self._driver = driver(config.host, config.port, **reach_of(config))
 
     async def connect(self) -> str:
         said = await self._driver.diagnostics(self._lmk)

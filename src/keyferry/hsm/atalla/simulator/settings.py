@@ -8,6 +8,7 @@ import msgspec
 
 from keyferry.errors import ConfigurationError
 from keyferry.hsm.atalla.commands import COMMANDS
+from keyferry.hsm.setting_assignments import apply_assignments
 
 EVERY_USAGE: Final = "ACDIKMPSVcdmnk"
 
@@ -49,28 +50,4 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         Raises:
             ConfigurationError: no such setting, or not one of its values.
         """
-        known = {field.name: field.type for field in msgspec.structs.fields(type(self))}
-        changes: dict[str, object] = {}
-        for assignment in assignments:
-            name, equals, text = assignment.partition("=")
-            if not equals or name not in known:
-                raise ConfigurationError(
-                    f"setting {assignment[:60]!r}: expected NAME=VALUE of a known setting",
-                    hint="known settings: " + ", ".join(sorted(known)),
-                )
-            changes[name] = _value(name, text, known[name])
-        return msgspec.structs.replace(self, **changes)
-
-
-def _value(name: str, text: str, kind: object) -> object:
-    if kind is bool:
-        if text.lower() not in ("yes", "no", "true", "false", "on", "off"):
-            raise ConfigurationError(f"setting {name}: expected yes or no")
-        return text.lower() in ("yes", "true", "on")
-    if kind is int:
-        if not text.isdecimal():
-            raise ConfigurationError(f"setting {name}: expected a number")
-        return int(text)
-    if kind is str:
-        return text
-    return frozenset(part.strip().upper() for part in text.split(",") if part.strip())
+        return apply_assignments(self, assignments)
