@@ -11,6 +11,7 @@ import msgspec
 from keyferry.service.admin.context import AdminContext
 from keyferry.service.admin.region_pairs import find_link
 from keyferry.service.operation import ADMIN
+from keyferry.service.replication.outbox_rows import release_row
 from keyferry.service.store.inspection_records import KeyName
 from keyferry.service.store.interface import Transaction
 from keyferry.service.store.replication_records import OutboxRecord, ReplicaStatus
@@ -112,18 +113,8 @@ async def replay_dead_letters(
 async def _release(context: AdminContext, rows: Sequence[OutboxRecord]) -> int:
     def change(tx: Transaction) -> int:
         released = 0
-        for held in rows:
-            row = tx.outbox(held.account, held.key_id, held.region)
-            if row is not None and row.held:
-                tx.put_outbox(
-                    replace(
-                        row,
-                        held=False,
-                        attempts=0,
-                        due_at=context.now,
-                        owner=context.peers.owner,
-                    )
-                )
+        for row in rows:
+            if release_row(tx, row, owner=context.peers.owner, now=context.now):
                 _show_under_way(tx, row)
                 released += 1
         return released

@@ -12,7 +12,7 @@ import asyncio
 import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 
 from keyferry.crypto.keyblock import KBPK
@@ -44,9 +44,6 @@ from keyferry.service.vault.interface import Vault
 
 # A change that could not be applied so many times waits for a person; a destruction never does.
 MOST_ATTEMPTS = 12
-
-# Rows that clocks ahead wrote one after the other are made due together.
-_FAR = timedelta(days=1)
 
 _WORDS = {
     m.Reason.QUOTA: "the quota of keys in {region} is used up",
@@ -302,47 +299,6 @@ class Delivery:
             if row is not None:
                 self._tell(tx, row, words)
                 tx.put_outbox(replace(row, attempts=max(1, row.attempts)))
-
-    async def hasten(self, now: datetime, *, until: datetime) -> int:
-        """
-        Make rows due that are put off for longer than any pause lasts, up to `until` and beyond;
-        return how many.
-
-        They were written by a clock that ran ahead, and was set back since. When it said they were
-        due, nobody would know why they waited for so long.
-        """
-        rows = self.store.outbox_due(
-            self.peer,
-            owner=self.owner,
-            now=until + _FAR,
-            lease=timedelta(0),
-            limit=m.MAX_CHANGES,
-        )
-        if rows:
-            log.warning("replication_clock_set_back", region=self.region, peer=self.peer)
-            await self.store.write(partial(self._hasten, rows=rows, now=now))
-        return len(rows)
-
-    def _hasten(self, tx: Transaction, rows: Sequence[OutboxRecord], now: datetime) -> None:
-        for late in rows:
-            row = self._current(tx, late)
-            if row is not None:
-                tx.put_outbox(replace(row, due_at=now))
-
-    async def release(self, now: datetime) -> int:
-        """Try again what was given up; return how many keys that are."""
-        released = 0
-        while rows := self.store.outbox_held(self.peer, limit=m.MAX_CHANGES):
-            await self.store.write(partial(self._release, rows=rows, now=now))
-            released += len(rows)
-        return released
-
-    def _release(self, tx: Transaction, rows: Sequence[OutboxRecord], now: datetime) -> None:
-        for held in rows:
-            row = self._current(tx, held)
-            if row is not None and row.held:
-                renewed = replace(row, held=False, attempts=0, due_at=now, owner=self.owner)
-                tx.put_outbox(renewed)
 
     def _current(self, tx: Transaction, sent: OutboxRecord) -> OutboxRecord | None:
         return current_row(tx, sent)

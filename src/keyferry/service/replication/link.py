@@ -32,6 +32,7 @@ from keyferry.service.replication.alias_state import is_of_alias
 from keyferry.service.replication.backoff import Backoff
 from keyferry.service.replication.delivery import Delivery, Dispatch, unreachable
 from keyferry.service.replication.keks import KEKs
+from keyferry.service.replication.outbox_rows import hasten, release_all
 from keyferry.service.replication.transport import Transport
 from keyferry.service.replication.turns import give_turn
 from keyferry.service.store.interface import StoreView
@@ -90,7 +91,12 @@ class Link:
     async def run(self) -> None:
         """Work until cancelled. What was given up before this start gets another chance."""
         try:
-            await self._delivery.release(self._clock())
+            await release_all(
+                self._delivery.store,
+                self._delivery.peer,
+                owner=self._delivery.owner,
+                now=self._clock(),
+            )
         except KeyferryError as error:
             log.warning("replication_not_released", error=type(error).__name__)
         while True:
@@ -126,10 +132,20 @@ class Link:
         if upcoming is None:
             return LONGEST_NAP_S
         ahead_s = (upcoming - now).total_seconds()
-        if ahead_s > LONGEST_NAP_S and await self._delivery.hasten(now, until=upcoming):
+        if ahead_s > LONGEST_NAP_S and await self._hasten(now, until=upcoming):
             self._lease = lease
             return None
-        return min(LONGEST_NAP_S, max(0.0, (upcoming - now).total_seconds()))
+        return min(LONGEST_NAP_S, max(0.0, ahead_s))
+
+    async def _hasten(self, now: datetime, *, until: datetime) -> bool:
+        """Make rows due that a clock which was set back since put off for too long."""
+        delivery = self._delivery
+        found = await hasten(
+            delivery.store, delivery.peer, owner=delivery.owner, now=now, until=until
+        )
+        if found:
+            log.warning("replication_clock_set_back", region=delivery.region, peer=delivery.peer)
+        return found > 0
 
     def _due(self, now: datetime) -> list[OutboxRecord]:
         return self._delivery.store.outbox_due(
