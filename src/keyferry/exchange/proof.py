@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from keyferry.crypto.keyblock import ModeOfUse
-from keyferry.errors import CheckValueMismatchError, ExchangeError, ProofError, VerificationError
+from keyferry.errors import CheckValueMismatchError, ProofError, VerificationError
 from keyferry.exchange.parties.interface import KeyRequest, ReceivedKey, TransportKey
 from keyferry.exchange.proof_kinds import Proof, ProofKind, UsedKey, kinds_of, reason_against
 from keyferry.exchange.result import same_check_value
@@ -129,7 +129,7 @@ async def prove_by_use(
         steps: told what is done.
 
     Raises:
-        ExchangeError: what one side computed does not verify under the key of the other.
+        ProofError: what one side computed does not verify under the key of the other.
         KeyferryError: one of the parties refused for another reason.
     """
     sender = Side(party=kdh, key=_used(key.handle, key, received, mode))
@@ -217,7 +217,7 @@ async def _check(proof: Proof, checker: Side, receiver: Side) -> str:
         # A key under an HSM's own master key is not repeated in an error, and nothing stores it.
         arn = receiver.key.handle
         stored = arn.startswith("arn:")
-        raise ExchangeError(
+        raise ProofError(
             f"{f'{arn} was created' if stored else 'a key arrived'}, but the {proof.kind} that"
             f" one side made under its key does not verify under the other's: {error}",
             hint="do not use the key" + ("; it is being deleted" if stored else ""),
