@@ -165,7 +165,7 @@ def serve(
     """
     from keyferry.service import server
     from keyferry.service.replication.following import Following
-    from keyferry.service.replication.peers import PeerSettings
+    from keyferry.service.replication.peers.settings import PeerSettings
     from keyferry.service.rules import read_rules
     from keyferry.service.settings import (
         CANARY_S,

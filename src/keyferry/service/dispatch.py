@@ -32,9 +32,9 @@ from keyferry.service.metrics import CONTENT_TYPE as METRICS_CONTENT_TYPE
 from keyferry.service.metrics import Metrics
 from keyferry.service.region import Region
 from keyferry.service.replication.following import NOTHING_FOLLOWS, Following
-from keyferry.service.replication.peer_calls import PeerCalls
-from keyferry.service.replication.peers import PeerSettings
-from keyferry.service.replication.remote import RemotePeers
+from keyferry.service.replication.peers.calls import PeerCalls
+from keyferry.service.replication.peers.remote import RemotePeers
+from keyferry.service.replication.peers.settings import PeerSettings
 from keyferry.service.replication.service import ReplicatedRegion, Replication
 from keyferry.service.routes import (
     asked_operation,

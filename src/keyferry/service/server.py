@@ -29,8 +29,8 @@ from keyferry.service.authz.access_keys import AccessKeys, development_keys, rea
 from keyferry.service.dispatch import Dispatcher
 from keyferry.service.protocol import GuardedProtocol
 from keyferry.service.region import Region, open_regions
-from keyferry.service.replication.peers import PeerSettings
-from keyferry.service.replication.remote import RemotePeers, trust_peers
+from keyferry.service.replication.peers.remote import RemotePeers, trust_peers
+from keyferry.service.replication.peers.settings import PeerSettings
 from keyferry.service.settings import ListenerSettings, ServiceSettings
 
 # Longer than clients keep an idle connection before they ask again, shorter than balancers do.

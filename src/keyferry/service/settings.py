@@ -18,7 +18,7 @@ from keyferry.service.context import Limits
 from keyferry.service.loopback import is_loopback
 from keyferry.service.region_name import is_region_name
 from keyferry.service.replication.following import NOTHING_FOLLOWS, Following
-from keyferry.service.replication.peers import PeerSettings
+from keyferry.service.replication.peers.settings import PeerSettings
 from keyferry.service.rules import STRICT, Rules
 
 DEFAULT_HOST = "127.0.0.1"

@@ -19,8 +19,8 @@ from keyferry.service.authz.principal import Role
 from keyferry.service.dispatch import Dispatcher
 from keyferry.service.operation import ADMIN, CONTROL, DATA
 from keyferry.service.region import open_regions
-from keyferry.service.replication.peers import PeerSettings
-from keyferry.service.replication.remote import RemotePeers
+from keyferry.service.replication.peers.remote import RemotePeers
+from keyferry.service.replication.peers.settings import PeerSettings
 from keyferry.service.settings import ServiceSettings
 from keyferry.service.wire.data_types import OPERATIONS as DATA_OPERATIONS
 from keyferry.service.wire.http import HTTPRequest, joined_headers

@@ -11,7 +11,7 @@ import pytest
 
 from keyferry.service.context import Limits
 from keyferry.service.errors import ConflictError, ResourceNotFoundError
-from keyferry.service.replication.alias_state import record_arrival
+from keyferry.service.replication.aliases.state import record_arrival
 from keyferry.service.replication.following import Following
 from keyferry.service.replication.messages import (
     APPLY_ALIASES,

@@ -14,8 +14,8 @@ from keyferry.errors import PeerUnreachableError
 from keyferry.keys import KeyAlgorithm, generate_material
 from keyferry.service.authz.reserved import CANARY_ACCOUNT
 from keyferry.service.context import Limits
-from keyferry.service.replication.canary import CanaryLostError
-from keyferry.service.replication.cuts import begin_cut, end_cut
+from keyferry.service.replication.rehearsal.canary import CanaryLostError
+from keyferry.service.replication.rehearsal.cuts import begin_cut, end_cut
 from keyferry.service.store.records import KeyRecord, KeyState
 from keyferry.service.store.replication_records import RegionPart
 from keyferry.service.vault.binding import key_binding

@@ -8,7 +8,7 @@ import pytest
 
 from keyferry.errors import CircuitOpenError, PeerRefusedError, PeerUnreachableError
 from keyferry.service.replication.backoff import Backoff
-from keyferry.service.replication.circuit import OPENS_AFTER, Circuit, CircuitState
+from keyferry.service.replication.peers.circuit import OPENS_AFTER, Circuit, CircuitState
 
 
 class Clock:

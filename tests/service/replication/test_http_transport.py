@@ -24,10 +24,10 @@ from keyferry.errors import (
 )
 from keyferry.service.authz.access_keys import access_key
 from keyferry.service.replication.backoff import Backoff
-from keyferry.service.replication.circuit import Circuit, CircuitState
-from keyferry.service.replication.http_connection import ANSWER_BYTES, PeerConnections
-from keyferry.service.replication.http_transport import HTTPPeer, HTTPTransport
-from keyferry.service.replication.peers import PeerAddress
+from keyferry.service.replication.peers.circuit import Circuit, CircuitState
+from keyferry.service.replication.peers.http_connection import ANSWER_BYTES, PeerConnections
+from keyferry.service.replication.peers.http_transport import HTTPPeer, HTTPTransport
+from keyferry.service.replication.peers.settings import PeerAddress
 from keyferry.service.wire.signing import RequestSigner
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)

@@ -16,8 +16,8 @@ from keyferry.service.authz.principal import Role
 from keyferry.service.dispatch import Dispatcher
 from keyferry.service.region import open_regions
 from keyferry.service.replication import messages as m
-from keyferry.service.replication.peers import PeerSettings
-from keyferry.service.replication.remote import RemotePeers
+from keyferry.service.replication.peers.remote import RemotePeers
+from keyferry.service.replication.peers.settings import PeerSettings
 from keyferry.service.settings import ServiceSettings
 from keyferry.service.wire.http import HTTPRequest, HTTPResponse
 from keyferry.service.wire.signing import RequestSigner

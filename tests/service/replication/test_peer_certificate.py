@@ -16,7 +16,7 @@ from keyferry.errors import (
     ConfigurationError,
     KeyferryError,
 )
-from keyferry.service.replication.peer_certificate import check_peer_certificate, read_authorities
+from keyferry.service.replication.peers.certificate import check_peer_certificate, read_authorities
 
 NOW = datetime.now(UTC)
 

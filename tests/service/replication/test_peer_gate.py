@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from keyferry.service.authz.principal import Principal, Role
 from keyferry.service.errors import AccessDeniedError
-from keyferry.service.replication.peer_gate import PeerGate
-from keyferry.service.replication.peers import PeerAddress
+from keyferry.service.replication.peers.gate import PeerGate
+from keyferry.service.replication.peers.settings import PeerAddress
 from keyferry.service.wire.http import HTTPRequest
 
 NOW = datetime.now(UTC)

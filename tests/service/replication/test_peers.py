@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from keyferry.errors import ConfigurationError
-from keyferry.service.replication.peers import PeerAddress, PeerSettings
+from keyferry.service.replication.peers.settings import PeerAddress, PeerSettings
 
 FILE = Path("/nowhere/file.pem")
 FILES: dict[str, Any] = {"ca": FILE, "cert": FILE, "key": FILE}

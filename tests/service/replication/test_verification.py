@@ -10,7 +10,7 @@ import pytest
 
 from keyferry.errors import PeerProtocolError
 from keyferry.service.replication import messages as m
-from keyferry.service.replication.verification import DriftKind, Verifier
+from keyferry.service.replication.inspection.verification import DriftKind, Verifier
 from keyferry.service.store.inspection_records import KeyName
 
 

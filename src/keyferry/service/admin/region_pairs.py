@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from keyferry.service.admin.context import AdminContext
 from keyferry.service.errors import InvalidRequestError
+from keyferry.service.replication.inspection.verification import Verifier
 from keyferry.service.replication.link import Link
 from keyferry.service.replication.state import Sender
-from keyferry.service.replication.verification import Verifier
 
 
 def peers_of(context: AdminContext) -> list[str]:

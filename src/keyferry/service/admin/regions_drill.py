@@ -18,7 +18,7 @@ from keyferry.service.audit import service_event
 from keyferry.service.call import new_id
 from keyferry.service.errors import InvalidRequestError
 from keyferry.service.operation import ADMIN
-from keyferry.service.replication.cuts import LONGEST_CUT, begin_cut, end_cut
+from keyferry.service.replication.rehearsal.cuts import LONGEST_CUT, begin_cut, end_cut
 from keyferry.service.store.interface import Transaction
 
 CUT_EVENT, RESTORE_EVENT = "CutMultiRegionReplication", "RestoreMultiRegionReplication"

@@ -10,8 +10,8 @@ import msgspec
 from keyferry.service.admin.context import AdminContext
 from keyferry.service.admin.region_pairs import peers_of
 from keyferry.service.operation import ADMIN
-from keyferry.service.replication.circuit import CircuitState
 from keyferry.service.replication.measurements import percentile
+from keyferry.service.replication.peers.circuit import CircuitState
 from keyferry.service.store.replication_records import KEKDirection
 
 # A change that waits longer is not just on its way.

@@ -16,8 +16,8 @@ from keyferry.service.admin.region_pairs import find_link, find_verifier, sender
 from keyferry.service.errors import InvalidRequestError
 from keyferry.service.operation import ADMIN
 from keyferry.service.replication import messages as m
-from keyferry.service.replication.comparison import Comparison
-from keyferry.service.replication.repair import Repairer
+from keyferry.service.replication.inspection.comparison import Comparison
+from keyferry.service.replication.inspection.repair import Repairer
 from keyferry.service.store.inspection_records import KeyName, VerificationRecord
 
 MAX_REPAIRED = 100

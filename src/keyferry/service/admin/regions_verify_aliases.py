@@ -18,8 +18,8 @@ from keyferry.service.admin.region_pairs import find_link, sender_of
 from keyferry.service.errors import InvalidRequestError
 from keyferry.service.operation import ADMIN
 from keyferry.service.replication import messages as m
-from keyferry.service.replication.alias_state import enqueue_alias, own_alias
-from keyferry.service.replication.alias_verification import AliasVerifier
+from keyferry.service.replication.aliases.state import enqueue_alias, own_alias
+from keyferry.service.replication.aliases.verification import AliasVerifier
 from keyferry.service.replication.state import Sender
 from keyferry.service.store.inspection_records import AliasName
 from keyferry.service.store.interface import Transaction

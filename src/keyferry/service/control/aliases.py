@@ -11,7 +11,7 @@ from keyferry.service.control.replication_regions import sender_of
 from keyferry.service.control.states import require_state
 from keyferry.service.errors import ConflictError, QuotaExceededError, ResourceNotFoundError
 from keyferry.service.operation import CONTROL
-from keyferry.service.replication.alias_state import follow_alias
+from keyferry.service.replication.aliases.state import follow_alias
 from keyferry.service.store.interface import StoreView, Transaction
 from keyferry.service.store.records import AliasRecord, KeyState
 from keyferry.service.wire import control_types as t

@@ -24,7 +24,7 @@ from keyferry.errors import KeyferryError
 from keyferry.keys import KeyClass
 from keyferry.service.authz.reserved import CANARY_ACCOUNT
 from keyferry.service.context import Offload
-from keyferry.service.replication.alias_state import (
+from keyferry.service.replication.aliases.state import (
     aliases_of,
     copied_from,
     enqueue_alias,

@@ -20,7 +20,7 @@ from keyferry.errors import KeyferryError
 from keyferry.service import log
 from keyferry.service.authz.reserved import CANARY_ACCOUNT
 from keyferry.service.replication import messages as m
-from keyferry.service.replication.alias_state import follow_aliases_of_key
+from keyferry.service.replication.aliases.state import follow_aliases_of_key
 from keyferry.service.replication.backoff import Backoff
 from keyferry.service.replication.events import (
     DELETE_REPLICA,

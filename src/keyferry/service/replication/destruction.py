@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from keyferry.service.replication.alias_receiver import remove_copies
+from keyferry.service.replication.aliases.receiver import remove_copies
 from keyferry.service.replication.events import DELETE_REPLICA, synchronized
 from keyferry.service.store.interface import Transaction
 from keyferry.service.store.records import KeyRecord, KeyState

@@ -19,7 +19,7 @@ from keyferry.service.replication.events import (
     replica_created,
     synchronized,
 )
-from keyferry.service.replication.healing import (
+from keyferry.service.replication.inspection.healing import (
     erase_replica,
     holds,
     read_key,

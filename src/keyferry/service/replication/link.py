@@ -27,8 +27,8 @@ from keyferry.errors import (
 )
 from keyferry.service import log
 from keyferry.service.replication import messages as m
-from keyferry.service.replication.alias_delivery import AliasDelivery
-from keyferry.service.replication.alias_state import is_of_alias
+from keyferry.service.replication.aliases.delivery import AliasDelivery
+from keyferry.service.replication.aliases.state import is_of_alias
 from keyferry.service.replication.backoff import Backoff
 from keyferry.service.replication.delivery import Delivery, Dispatch, unreachable
 from keyferry.service.replication.keks import KEKs

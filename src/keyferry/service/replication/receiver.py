@@ -25,12 +25,12 @@ from keyferry.errors import (
 from keyferry.service import log
 from keyferry.service.errors import ConflictError
 from keyferry.service.replication import messages as m
-from keyferry.service.replication.alias_description import describe_aliases
-from keyferry.service.replication.alias_receiver import apply_alias
-from keyferry.service.replication.canary_proof import prove_canary
-from keyferry.service.replication.description import describe_replicas
+from keyferry.service.replication.aliases.description import describe_aliases
+from keyferry.service.replication.aliases.receiver import apply_alias
+from keyferry.service.replication.inspection.description import describe_replicas
 from keyferry.service.replication.keks import KEKs
 from keyferry.service.replication.key_changes import KeyChanges
+from keyferry.service.replication.rehearsal.canary_proof import prove_canary
 from keyferry.service.replication.snapshot import (
     OtherCheckValueError,
     UnusableKeyBlockError,

@@ -15,18 +15,18 @@ from cryptography import x509
 from keyferry.errors import KeyferryError, PeerUnreachableError, ReplicationError
 from keyferry.service import log
 from keyferry.service.context import Peers
-from keyferry.service.replication.alias_delivery import AliasDelivery
+from keyferry.service.replication.aliases.delivery import AliasDelivery
 from keyferry.service.replication.backoff import Backoff
-from keyferry.service.replication.canary import Canary
-from keyferry.service.replication.circuit import Circuit, CircuitState
-from keyferry.service.replication.cuts import Cuts, CuttableTransport
 from keyferry.service.replication.delivery import Delivery, unreachable
 from keyferry.service.replication.following import NOTHING_FOLLOWS, Following
 from keyferry.service.replication.keks import KEKs
 from keyferry.service.replication.link import Link
 from keyferry.service.replication.measurements import Measurements, ReplicationMetrics
 from keyferry.service.replication.pair_gauges import PairState
+from keyferry.service.replication.peers.circuit import Circuit, CircuitState
 from keyferry.service.replication.receiver import Receiver
+from keyferry.service.replication.rehearsal.canary import Canary
+from keyferry.service.replication.rehearsal.cuts import Cuts, CuttableTransport
 from keyferry.service.replication.transport import (
     LocalTransport,
     Transport,

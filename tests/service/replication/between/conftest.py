@@ -24,8 +24,8 @@ from keyferry.service.authz.access_keys import AccessKeys, access_key
 from keyferry.service.authz.principal import Role
 from keyferry.service.dispatch import Dispatcher
 from keyferry.service.region import Region, open_regions
-from keyferry.service.replication.peers import PeerSettings
-from keyferry.service.replication.remote import RemotePeers
+from keyferry.service.replication.peers.remote import RemotePeers
+from keyferry.service.replication.peers.settings import PeerSettings
 from keyferry.service.server import APIServer, bind, server_config, tls_context
 from keyferry.service.settings import ListenerSettings, ServiceSettings
 

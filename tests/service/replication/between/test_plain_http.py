@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from keyferry.errors import PeerUnreachableError
-from keyferry.service.replication.circuit import CircuitState
-from keyferry.service.replication.verification import DriftKind, Verifier
+from keyferry.service.replication.inspection.verification import DriftKind, Verifier
+from keyferry.service.replication.peers.circuit import CircuitState
 
 SYNCHRONIZED = ("SYNCHRONIZED", None)
 GET_ROOT = "KeyferryReplication.GetRoot"

@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 
 from keyferry.__main__ import main
 from keyferry.service import app, dispatch
-from keyferry.service.replication import remote
+from keyferry.service.replication.peers import remote
 
 moved = timedelta(minutes=float(sys.argv.pop(1)))
 seconds = time.time

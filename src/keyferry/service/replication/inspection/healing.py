@@ -13,7 +13,7 @@ from datetime import datetime
 from keyferry.crypto.secret import Secret
 from keyferry.errors import StoreIntegrityError
 from keyferry.service import log
-from keyferry.service.replication.alias_receiver import remove_copies
+from keyferry.service.replication.aliases.receiver import remove_copies
 from keyferry.service.replication.events import DELETE_REPLICA, IMPORT_REPLICA, synchronized
 from keyferry.service.store.interface import StoreView, Transaction
 from keyferry.service.store.records import AliasRecord, KeyRecord

@@ -14,10 +14,10 @@ from functools import partial
 
 from keyferry.errors import PeerProtocolError, StoreIntegrityError
 from keyferry.service.replication import messages as m
-from keyferry.service.replication.alias_state import follow_aliases_of_key
+from keyferry.service.replication.aliases.state import follow_aliases_of_key
 from keyferry.service.replication.delivery import refusal_words
+from keyferry.service.replication.inspection.verification import Verifier
 from keyferry.service.replication.state import Sender, resend
-from keyferry.service.replication.verification import Verifier
 from keyferry.service.store.inspection_records import KeyName
 from keyferry.service.store.interface import StoreView, Transaction
 from keyferry.service.store.records import KeyRecord

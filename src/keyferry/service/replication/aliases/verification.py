@@ -14,14 +14,14 @@ from enum import StrEnum
 from keyferry.errors import PeerProtocolError, StoreIntegrityError
 from keyferry.service.context import Offload
 from keyferry.service.replication import messages as m
-from keyferry.service.replication.alias_description import alias_reference
-from keyferry.service.replication.alias_state import (
+from keyferry.service.replication.aliases.description import alias_reference
+from keyferry.service.replication.aliases.state import (
     KeyGivenUpError,
     KeyOnItsWayError,
     key_in_peer,
     own_alias,
 )
-from keyferry.service.replication.comparison import (
+from keyferry.service.replication.inspection.comparison import (
     Comparison,
     Drift,
     compare_at_rest,

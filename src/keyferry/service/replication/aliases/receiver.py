@@ -13,7 +13,7 @@ from datetime import datetime
 
 from keyferry.errors import StoreIntegrityError
 from keyferry.service.replication import messages as m
-from keyferry.service.replication.alias_state import aliases_of, copied_from, record_arrival
+from keyferry.service.replication.aliases.state import aliases_of, copied_from, record_arrival
 from keyferry.service.replication.follow_events import alias_deleted, alias_put
 from keyferry.service.store.interface import StoreView, Transaction
 from keyferry.service.store.records import AliasRecord, KeyRecord, KeyState

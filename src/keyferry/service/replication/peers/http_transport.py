@@ -29,9 +29,9 @@ from keyferry.errors import (
     PeerUnreachableError,
 )
 from keyferry.service.replication import messages as m
-from keyferry.service.replication.circuit import Circuit
-from keyferry.service.replication.http_connection import Abortable, Answer, PeerConnections
-from keyferry.service.replication.peers import PeerAddress
+from keyferry.service.replication.peers.circuit import Circuit
+from keyferry.service.replication.peers.http_connection import Abortable, Answer, PeerConnections
+from keyferry.service.replication.peers.settings import PeerAddress
 from keyferry.service.wire import json10
 from keyferry.service.wire.signing import RequestSigner
 from keyferry.service.wire.sigv4 import ALLOWED_SKEW

@@ -33,8 +33,8 @@ from keyferry.service import log
 from keyferry.service.authz.reserved import CANARY_ACCOUNT
 from keyferry.service.control.identifiers import new_id
 from keyferry.service.replication import messages as m
-from keyferry.service.replication.canary_proof import canary_mac
 from keyferry.service.replication.link import Link
+from keyferry.service.replication.rehearsal.canary_proof import canary_mac
 from keyferry.service.replication.state import Sender, add_replicas, follow
 from keyferry.service.store.interface import KeyStore, StoreView, Transaction
 from keyferry.service.store.records import KeyOrigin, KeyRecord, KeyState

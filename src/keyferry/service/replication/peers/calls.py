@@ -15,8 +15,8 @@ from keyferry.errors import KeyferryError, PeerUnreachableError
 from keyferry.service import log
 from keyferry.service.call import new_id
 from keyferry.service.metrics import Metrics
-from keyferry.service.replication.http_transport import TARGET
-from keyferry.service.replication.peer_gate import PeerGate
+from keyferry.service.replication.peers.gate import PeerGate
+from keyferry.service.replication.peers.http_transport import TARGET
 from keyferry.service.replication.service import Replication
 from keyferry.service.wire import json10
 from keyferry.service.wire.errors import INTERNAL, APIError, api_error

@@ -18,9 +18,9 @@ from keyferry.errors import KeyferryError
 from keyferry.service.authz.principal import Principal
 from keyferry.service.errors import AccessDeniedError
 from keyferry.service.loopback import is_loopback_address
-from keyferry.service.replication.http_transport import SENDER_HEADER
-from keyferry.service.replication.peer_certificate import check_peer_certificate
-from keyferry.service.replication.peers import PeerAddress
+from keyferry.service.replication.peers.certificate import check_peer_certificate
+from keyferry.service.replication.peers.http_transport import SENDER_HEADER
+from keyferry.service.replication.peers.settings import PeerAddress
 from keyferry.service.wire.http import HTTPRequest
 
 _HEADER = SENDER_HEADER.encode()

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from cryptography import x509
 
 from keyferry.errors import PeerUnreachableError
-from keyferry.service.replication.circuit import Circuit
+from keyferry.service.replication.peers.circuit import Circuit
 from keyferry.service.replication.transport import Transport
 from keyferry.service.store.interface import StoreView, Transaction
 from keyferry.service.store.rehearsal_records import CutRecord

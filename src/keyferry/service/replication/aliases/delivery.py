@@ -16,7 +16,7 @@ from functools import partial
 from keyferry.errors import KeyferryError, PeerProtocolError
 from keyferry.service import log
 from keyferry.service.replication import messages as m
-from keyferry.service.replication.alias_state import (
+from keyferry.service.replication.aliases.state import (
     KeyGivenUpError,
     KeyOnItsWayError,
     enqueue_alias,

@@ -15,14 +15,18 @@ from enum import StrEnum
 from keyferry.errors import PeerProtocolError, StoreIntegrityError
 from keyferry.service.context import Offload
 from keyferry.service.replication import messages as m
-from keyferry.service.replication.comparison import (
+from keyferry.service.replication.inspection.comparison import (
     Comparison,
     Drift,
     compare_at_rest,
     examine_all,
     join_pages,
 )
-from keyferry.service.replication.description import UNREADABLE_TAGS, describe_key, reference
+from keyferry.service.replication.inspection.description import (
+    UNREADABLE_TAGS,
+    describe_key,
+    reference,
+)
 from keyferry.service.replication.transport import Transport
 from keyferry.service.store.inspection_records import KeyName
 from keyferry.service.store.interface import KeyStore

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from keyferry.errors import PeerProtocolError, PeerUnreachableError
 from keyferry.service.loopback import is_loopback_address
-from keyferry.service.replication.peers import PeerAddress
+from keyferry.service.replication.peers.settings import PeerAddress
 
 CONNECT_TIMEOUT_S = 3.0
 READ_TIMEOUT_S = 15.0  # without a byte

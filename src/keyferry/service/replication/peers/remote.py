@@ -11,12 +11,12 @@ from keyferry.errors import ConfigurationError
 from keyferry.service.authz.access_keys import AccessKeys
 from keyferry.service.authz.principal import Role
 from keyferry.service.replication.backoff import Backoff
-from keyferry.service.replication.circuit import Circuit
-from keyferry.service.replication.http_connection import PeerConnections
-from keyferry.service.replication.http_transport import HTTPPeer, HTTPTransport
-from keyferry.service.replication.peer_certificate import check_peer_certificate, read_authorities
-from keyferry.service.replication.peer_gate import PeerGate
-from keyferry.service.replication.peers import PeerSettings
+from keyferry.service.replication.peers.certificate import check_peer_certificate, read_authorities
+from keyferry.service.replication.peers.circuit import Circuit
+from keyferry.service.replication.peers.gate import PeerGate
+from keyferry.service.replication.peers.http_connection import PeerConnections
+from keyferry.service.replication.peers.http_transport import HTTPPeer, HTTPTransport
+from keyferry.service.replication.peers.settings import PeerSettings
 from keyferry.service.replication.transport import TransportFactory
 from keyferry.service.wire.signing import RequestSigner
 

@@ -1,0 +1,1 @@
+"""Aliases that follow their keys to another Region."""
