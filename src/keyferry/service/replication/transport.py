@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Protocol
 
 from cryptography import x509
 
-from keyferry.errors import PeerUnreachableError
-
 if TYPE_CHECKING:
     from keyferry.service.replication.receiver import Receiver
 
@@ -37,23 +35,14 @@ TransportFactory = Callable[[str], Transport]
 
 
 class LocalTransport:
-    """
-    The way to a Region of the same process, which is trusted by construction.
-
-    `cut` is for drills and tests: the Region is as lost to the other as it can be.
-    """
+    """The way to a Region of the same process, which is trusted by construction."""
 
     def __init__(self, sender: str, receiver: Receiver) -> None:
         self._sender = sender
         self._receiver = receiver
-        self.cut = False
 
     async def call(self, operation: str, body: bytes) -> bytes:
-        if self.cut:
-            raise PeerUnreachableError(f"{self._receiver.region} is cut off")
         return await self._receiver.handle(self._sender, operation, body)
 
     async def root(self) -> x509.Certificate:
-        if self.cut:
-            raise PeerUnreachableError(f"{self._receiver.region} is cut off")
         return await self._receiver.root()

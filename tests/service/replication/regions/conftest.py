@@ -9,6 +9,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +19,7 @@ import boto3
 import pytest
 from botocore.config import Config
 
+from keyferry.errors import PeerUnreachableError
 from keyferry.service.app import Application
 from keyferry.service.authz.access_keys import AccessKeys, access_key
 from keyferry.service.authz.principal import Role
@@ -53,6 +55,16 @@ class Outcome:
         return json.loads(self.out)
 
 
+class NoWay:
+    """A transport over which nothing arrives."""
+
+    async def call(self, operation: str, body: bytes) -> bytes:
+        raise PeerUnreachableError("us-west-2 cannot be reached")
+
+    async def root(self) -> Any:
+        raise PeerUnreachableError("us-west-2 cannot be reached")
+
+
 class TwoRegions:
     """The service, its clients and its stores. What is done to a store is done behind its back."""
 
@@ -74,6 +86,16 @@ class TwoRegions:
         self._loop = loop
         self.cli = run
         self._clients: dict[tuple[str, str], Any] = {}
+
+    @contextmanager
+    def no_way(self) -> Iterator[None]:
+        """While this lasts, nothing gets from the east to the west."""
+        transport = self.replication.links[EAST, WEST].transport
+        inner, transport._inner = transport._inner, NoWay()
+        try:
+            yield
+        finally:
+            transport._inner = inner
 
     def client(self, region: str, plane: str = "payment-cryptography") -> Any:
         if (region, plane) not in self._clients:

@@ -119,17 +119,15 @@ def test_canaries_are_in_no_count(on_any_store: Any) -> None:
 def test_a_peer_that_is_gone_is_counted_and_shown(service: Any) -> None:
     """Failures in the metrics, an open circuit in the status, until it is back."""
     (key_id,) = service.create()
-    transport = service.replication.links[EAST, WEST].transport._inner
-    transport.cut = True
-    client = service.client(EAST)
-    client.stop_key_usage(KeyIdentifier=service.arn(key_id))
-    service.until(lambda: service.replication.links[EAST, WEST].failures > 0)
-    (pair,) = service.cli("status", "--region", EAST, "--output", "json").document["pairs"]
-    assert pair["circuit"] == "open"
-    assert pair["failures_in_a_row"] >= 1
-    assert "us-west-2 did not answer the last message" in pair["unsafe_because"]
-    assert metrics(service)["keyferry_replication_failed_total"][EAST, WEST] >= 1
-    transport.cut = False
+    with service.no_way():
+        client = service.client(EAST)
+        client.stop_key_usage(KeyIdentifier=service.arn(key_id))
+        service.until(lambda: service.replication.links[EAST, WEST].failures > 0)
+        (pair,) = service.cli("status", "--region", EAST, "--output", "json").document["pairs"]
+        assert pair["circuit"] == "open"
+        assert pair["failures_in_a_row"] >= 1
+        assert "us-west-2 did not answer the last message" in pair["unsafe_because"]
+        assert metrics(service)["keyferry_replication_failed_total"][EAST, WEST] >= 1
     service.synchronized(service.arn(key_id))
     (pair,) = service.cli("status", "--region", EAST, "--output", "json").document["pairs"]
     assert (pair["circuit"], pair["safe"]) == ("closed", True)
