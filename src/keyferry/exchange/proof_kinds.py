@@ -207,3 +207,10 @@ def reason_against(key: UsedKey) -> str:
     if len(key.algorithms) > 1:
         return f"whether it is of {' or '.join(key.algorithms)} is not known; state key_algorithm"
     return f"no operation uses {key.algorithms[0]} keys of usage {key.usage}"
+
+
+def required(companion: UsedKey | None) -> UsedKey:
+    """The second key of a proof whose kind has one; ValueError if the caller left it out."""
+    if companion is None:
+        raise ValueError("a proof of this kind takes a second key")
+    return companion

@@ -28,6 +28,7 @@ from keyferry.exchange.proof_kinds import (
     Proof,
     ProofKind,
     UsedKey,
+    required,
 )
 from keyferry.exchange.result import same_check_value
 from keyferry.keys import KeyAlgorithm, KeyUsage
@@ -83,14 +84,14 @@ class APCProofs:
         if kind in _MACS:
             return Proof(kind=kind, value=await self._mac(kind, key))
         if kind in _PIN_VALUES:
-            assert companion is not None  # noqa: S101 (the kind says that it needs one)
+            companion = required(companion)
             return await self._pin_value(kind, key, companion)
         if kind is ProofKind.PIN_BLOCK:
             return Proof(kind=kind, value=await self._pin_block(key))
         if kind is ProofKind.ARQC:
             return Proof(kind=kind, value=await self._arqc(key))
         if kind is ProofKind.ARQC_AND_SCRIPT_MAC:
-            assert companion is not None  # noqa: S101 (the kind says that it needs one)
+            companion = required(companion)
             value = await self._mac(kind, key)
             return Proof(kind=kind, value=value, beside=await self._arqc(companion))
         if kind is ProofKind.KEY_BLOCK:
@@ -138,7 +139,7 @@ class APCProofs:
                 **_mac_size(key, len(proof.value) // 2),
             )
         elif kind in _PIN_VALUES:
-            assert companion is not None  # noqa: S101 (the kind says that it needs one)
+            companion = required(companion)
             await self._read(
                 "verify_pin_data",
                 VerificationKeyIdentifier=key.handle,

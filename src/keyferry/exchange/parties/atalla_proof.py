@@ -31,6 +31,7 @@ from keyferry.exchange.proof_kinds import (
     Proof,
     ProofKind,
     UsedKey,
+    required,
 )
 from keyferry.hsm.atalla import AtallaDriver
 from keyferry.hsm.atalla.usages import HEADERS
@@ -103,7 +104,7 @@ class AtallaProofs:
         if proof.kind is ProofKind.ARQC:
             verdict = await self._verify_arqc(proof, key)
         else:
-            assert companion is not None  # noqa: S101 (the kind says that it needs one)
+            companion = required(companion)
             verdict = await self._verify_pin(proof, key, companion)
         if verdict != "Y":
             raise ProofError(f"the Atalla answers {verdict}")

@@ -20,6 +20,7 @@ from keyferry.exchange.proof_kinds import (
     Proof,
     ProofKind,
     UsedKey,
+    required,
 )
 from keyferry.exchange.result import same_check_value
 from keyferry.hsm.futurex import FuturexDriver
@@ -54,7 +55,7 @@ class FuturexProofs:
             )
             return Proof(kind=kind, value=block.hex().upper())
         if kind is ProofKind.PVV:
-            assert companion is not None  # noqa: S101 (the kind says that it needs one)
+            companion = required(companion)
             drawn = await self._driver.generate_pin(
                 pek=companion.handle, pvk=key.handle, pvki=PVKI, pan=PAN, size=PIN_DIGITS
             )
@@ -86,7 +87,7 @@ class FuturexProofs:
             )
             return "verified"
         if proof.kind is ProofKind.PVV:
-            assert companion is not None  # noqa: S101 (the kind says that it needs one)
+            companion = required(companion)
             await self._driver.verify_pin(
                 pek=companion.handle,
                 pvk=key.handle,

@@ -54,6 +54,7 @@ from keyferry.exchange.proof_kinds import (
     Proof,
     ProofKind,
     UsedKey,
+    required,
 )
 from keyferry.keys import KeyAlgorithm, generate_material, key_check_value
 
@@ -98,12 +99,12 @@ class LocalProofs:
         if kind is ProofKind.KEY_BLOCK:
             return self._key_block(key)
         if kind is ProofKind.ARQC_AND_SCRIPT_MAC:
-            assert companion is not None  # noqa: S101 (the kind says that it needs one)
+            companion = required(companion)
             session = TDESKey(derive_visa_script_key(self._card_key(key), bytes.fromhex(ATC)))
             mac = script_mac(session, MESSAGE)[:_SCRIPT_MAC_BYTES]
             return Proof(kind=kind, value=mac.hex().upper(), beside=self._arqc(companion))
         if kind in (ProofKind.PVV, ProofKind.IBM_OFFSET):
-            assert companion is not None  # noqa: S101 (the kind says that it needs one)
+            companion = required(companion)
             pin = random_digits(PIN_DIGITS)
             value = self._pin_value(kind, key, pin)
             return Proof(kind=kind, value=value, beside=self._pin_block(companion, pin))

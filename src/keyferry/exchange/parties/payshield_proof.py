@@ -24,6 +24,7 @@ from keyferry.exchange.proof_kinds import (
     Proof,
     ProofKind,
     UsedKey,
+    required,
 )
 from keyferry.exchange.result import same_check_value
 from keyferry.hsm.payshield import LMKSelection, PayShieldDriver, TR31Attributes
@@ -144,7 +145,7 @@ class PayShieldProofs:
             case ProofKind.ARQC:
                 await self._call("KQ", mode=_ARQC, arqc=_raw(proof.value), **_card_of(key))
             case ProofKind.ARQC_AND_SCRIPT_MAC:
-                assert companion is not None  # noqa: S101 (the kind says that it needs one)
+                companion = required(companion)
                 await self._call(
                     "KQ",
                     mode=_ARQC_AND_MAC,
@@ -257,7 +258,7 @@ class PayShieldProofs:
         return Proof(kind=ProofKind.PIN_BLOCK, value=block)
 
     async def _make_pin_value(self, key: UsedKey, companion: UsedKey | None) -> Proof:
-        assert companion is not None  # noqa: S101 (the kind says that it needs one)
+        companion = required(companion)
         pin = await self._random_pin()
         block = await self._seal_pin(companion, pin)
         if key.usage == "V2":
@@ -294,7 +295,7 @@ class PayShieldProofs:
     # --- verifying ------------------------------------------------------------------------------
 
     async def _check_pin(self, proof: Proof, key: UsedKey, companion: UsedKey | None) -> None:
-        assert companion is not None  # noqa: S101 (the kind says that it needs one)
+        companion = required(companion)
         fields: dict[str, object] = {
             "zpk": companion.handle,
             "pvk": key.handle,
